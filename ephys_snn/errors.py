@@ -1,0 +1,30 @@
+"""The one error for what a user can mend, and how a command line says it."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+
+
+class InputError(ValueError):
+    """An argument, option or file that the user can mend.
+
+    The message is one sentence that names the argument or file, what was required, what arrived
+    and the way out.
+    """
+
+
+def command(main: Callable[..., int | None]) -> Callable[..., int]:
+    """Make `main` a command line: `InputError` becomes one line on stderr and exit status 2."""
+
+    @wraps(main)
+    def run(*arguments, **keywords) -> int:
+        try:
+            return main(*arguments, **keywords) or 0
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+
+    return run
