@@ -1,0 +1,1 @@
+"""Figures: Viziphant and matplotlib, one module per pipeline."""

@@ -1,0 +1,50 @@
+"""What all figures share: colours of cell types, sizes, and figures without a display."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+# Okabe & Ito's palette: told apart by every reader, and in print.
+CELL_TYPE_COLORS = {
+    "all": "#222222",
+    "excitatory": "#D55E00",
+    "inhibitory": "#0072B2",
+    "input": "#777777",
+    "output": "#009E73",
+}
+OTHER_COLOR = "#CC79A7"
+NULL_COLOR = "#AAAAAA"
+CONTROL_COLOR = "#56B4E9"
+
+_RC = {
+    "font.size": 8.5,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "ephys_snn",
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Matplotlib settings of all figures of the project, for the block only."""
+    with mpl.rc_context(_RC):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, width x height in inches, that belongs to no window and no backend."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def cell_type_color(cell_type: str) -> str:
+    """The colour of a cell type in every figure."""
+    return CELL_TYPE_COLORS.get(cell_type, OTHER_COLOR)

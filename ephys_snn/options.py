@@ -1,0 +1,113 @@
+"""The options that all pipelines share, and what they make of a recording."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ephys_snn.errors import InputError
+from ephys_snn.reading import read_recording
+from ephys_snn.recording import (
+    Recording,
+    ResponseWindows,
+    decision_windows,
+    epoch_windows,
+    event_windows,
+    fixed_windows,
+)
+
+DECISION_EVENT = "decision"
+
+
+def add_recording_options(parser: argparse.ArgumentParser) -> None:
+    """Add the file and how to read it: areas, trials, labels, response window."""
+    parser.add_argument("recording", type=Path, metavar="RECORDING",
+                        help="a .nix file, or any other file that Neo reads")
+    group = parser.add_argument_group("how to read the recording")
+    areas = group.add_mutually_exclusive_group()
+    areas.add_argument("--area", metavar="KEY", default="area",
+                       help="annotation of the spike trains that names their area "
+                            "(default: %(default)s)")
+    areas.add_argument("--one-area", metavar="NAME",
+                       help="treat all units as one area of this name")
+    group.add_argument("--areas", metavar="A,B,...", type=_comma_list,
+                       help="which areas, in the order of processing")
+    group.add_argument("--trials", metavar="NAME",
+                       help="the Epoch of the trials, or an Event (then with --window)")
+    group.add_argument("--label", metavar="KEY",
+                       help="array annotation of the trials that holds the class, "
+                            "instead of the labels")
+    window = group.add_mutually_exclusive_group()
+    window.add_argument("--until", metavar="EVENT",
+                        help="the response ends at this Event (default: at the decision where "
+                             "there is one, else with the trial)")
+    window.add_argument("--window", metavar=("START", "STOP"), nargs=2, type=float,
+                        help="the response is [START, STOP) in ms after the onset")
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Add where results go, in which form, and the seed."""
+    group = parser.add_argument_group("results")
+    group.add_argument("--out", metavar="DIR", type=Path,
+                       help="folder for the results (default: results/<file stem>)")
+    group.add_argument("--format", choices=("png", "svg", "pdf"), default="png",
+                       help="format of the figures (default: %(default)s)")
+    group.add_argument("--dpi", type=positive_int, default=150, metavar="N",
+                       help="resolution of PNG figures (default: %(default)s)")
+    group.add_argument("--seed", type=int, default=0, metavar="N",
+                       help="seed of everything random (default: %(default)s)")
+    group.add_argument("--quiet", action="store_true",
+                       help="no progress bars and no summary; errors and warnings still show")
+
+
+def open_recording(args: argparse.Namespace) -> tuple[Recording, ResponseWindows]:
+    """Read the recording that the options name and choose its response windows."""
+    recording = read_recording(
+        args.recording, area=args.area, one_area=args.one_area, areas=args.areas,
+        trials=args.trials, label=args.label,
+        trial_duration=None if args.window is None else args.window[1])
+    return recording, choose_windows(recording, args.until, args.window)
+
+
+def choose_windows(recording: Recording, until: str | None = None,
+                   window: tuple[float, float] | None = None) -> ResponseWindows:
+    """Response windows: as asked, else until the decision, else the whole trial.
+
+    Raises
+    ------
+    InputError
+        If there is no such event, or no trial is left with a window.
+    """
+    trials = recording.trials
+    if window is not None:
+        windows = fixed_windows(trials, *window)
+    elif until is None and trials.has_decisions or until == DECISION_EVENT:
+        windows = decision_windows(trials)
+    elif until is None:
+        windows = epoch_windows(trials)
+    elif until in recording.events:
+        windows = event_windows(trials, recording.events[until], until)
+    else:
+        raise InputError(f"--until {until}: {recording.path} has no such Event; "
+                         f"it has {', '.join(recording.events) or 'none'}")
+    if not windows.used.any():
+        raise InputError(f"no trial has a response window ({windows.description}); "
+                         "choose one with --window START STOP")
+    return windows
+
+
+def results_path(args: argparse.Namespace) -> Path:
+    """Folder of the results: as asked, else results/<file stem>."""
+    return args.out or Path("results") / args.recording.stem
+
+
+def positive_int(text: str) -> int:
+    """Type of an option that counts something."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
+    return value
+
+
+def _comma_list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

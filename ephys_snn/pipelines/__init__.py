@@ -1,0 +1,1 @@
+"""The pipelines: one recording in, tables, figures and provenance out."""
