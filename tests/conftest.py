@@ -3,9 +3,14 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ephys_snn.recording import Recording, Trials, Units
+
 CHECKOUT = Path(__file__).resolve().parent.parent
+TAU = 10.0  # ms, of the reference networks
+TRIAL_PERIOD, TRIAL_DURATION = 100.0, 90.0  # ms
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,68 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the reference data, and {folder} does not exist (EPHYS_SNN_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def reference_spike_times(shared) -> dict[str, np.ndarray]:
+    """The authors' 4x400 network on 150 test images, as they published it (units of tau)."""
+    with np.load(shared / "reference" / "mnist_dale_4x400_seed1_spike_times.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def reference_recording(reference_spike_times) -> Recording:
+    """The authors' trained 4x400 network as a recording."""
+    return _layered_recording(reference_spike_times, "trained")
+
+
+@pytest.fixture(scope="session")
+def untrained_reference_recording(reference_spike_times) -> Recording:
+    """The authors' 4x400 network before training, on the same images, as a recording."""
+    return _layered_recording(reference_spike_times, "untrained")
+
+
+def _layered_recording(arrays: dict[str, np.ndarray], state: str) -> Recording:
+    layers = {"input": arrays["input_times"]}
+    for depth, times in enumerate(arrays[f"hidden_times_{state}"], start=1):
+        layers[f"layer_{depth}"] = times
+    layers["output"] = output = arrays[f"output_times_{state}"]
+    return recording_of_layers(
+        layers, arrays["label"], first_inhibitory=300, decisions=output)
+
+
+def recording_of_layers(layers: dict[str, np.ndarray], labels: np.ndarray,
+                        first_inhibitory: int | None = None,
+                        decisions: np.ndarray | None = None, **fields) -> Recording:
+    """A recording from first-spike times in tau, (trial, unit) per area, at most one per trial.
+
+    Units of the areas between the first and the last are excitatory below index
+    `first_inhibitory`, else inhibitory. `decisions` (trial, class) are the output neurons' times.
+    """
+    n_trials = len(labels)
+    onset = TRIAL_PERIOD * np.arange(n_trials)
+    spikes, unit_id, name, area, cell_type = [], [], [], [], []
+    for layer, times in layers.items():
+        absolute = onset[:, None] + TAU * times.astype(np.float64)
+        for unit in range(times.shape[1]):
+            inside = times[:, unit] * TAU < TRIAL_DURATION
+            spikes.append(absolute[inside, unit])
+            unit_id.append(unit)
+            name.append(f"{layer}/{unit}")
+            area.append(layer)
+            hidden = layer not in ("input", "output")
+            kind = "excitatory" if first_inhibitory is None or unit < first_inhibitory \
+                else "inhibitory"
+            cell_type.append(kind if hidden else layer)
+    decision_time = np.full(n_trials, np.nan)
+    decision_label = np.full(n_trials, "", dtype=object)
+    if decisions is not None:
+        first = decisions.astype(np.float64).min(axis=1)
+        decided = first * TAU < TRIAL_DURATION
+        decision_time[decided] = (onset + TAU * first)[decided]
+        decision_label[decided] = decisions.argmin(axis=1).astype(str)[decided]
+    units = Units(np.array(unit_id), np.array(name), np.array(area), np.array(cell_type))
+    trials = Trials(onset, np.full(n_trials, TRIAL_DURATION), labels.astype(str),
+                    decision_time, decision_label.astype(str))
+    return Recording.from_spike_trains(spikes, units, trials, areas=tuple(layers),
+                                       areas_ordered=True, **fields)
