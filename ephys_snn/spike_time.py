@@ -1,0 +1,128 @@
+"""The time of the first spike of every neuron of a layer: exact, and differentiable."""
+
+import torch
+from torch import Tensor
+
+from ephys_snn.errors import InputError
+from ephys_snn.kernels import reference
+from ephys_snn.lif import LIF
+
+
+def first_spike_times(input_times: Tensor, weights: Tensor, lif: LIF = LIF()) -> Tensor:
+    """First spike times of a layer of neurons, each driven by at most one spike per input.
+
+    Computed event by event from the closed form of the threshold crossing, without a time grid.
+    Differentiable in both arguments by the implicit function theorem. Where the membrane only grazes
+    the threshold the gradient diverges; the slope of the membrane at the crossing is therefore taken
+    to be at least 0.05 θ / τ_m. Silent neurons have no gradient.
+
+    Parameters
+    ----------
+    input_times : Tensor, shape (trial, pre)
+        Input spike times in ms, ``inf`` where silent. Leading dimensions other than one, (…, pre),
+        are kept.
+    weights : Tensor, shape (pre, post)
+        Synaptic weights; the membrane response to an input is w (t/τ) exp(-t/τ) for equal time
+        constants (see `ephys_snn.lif`).
+    lif : LIF
+        Neuron parameters.
+
+    Returns
+    -------
+    Tensor, shape (trial, post)
+        First spike times in ms, ``inf`` where silent, in the arguments' common dtype (float32 or
+        float64) on their device.
+
+    Raises
+    ------
+    InputError
+        If an argument is not a floating point tensor of such a shape, an input time is NaN or -inf,
+        or a weight is not finite.
+
+    References
+    ----------
+    Göltz et al., Nat. Mach. Intell. 3, 823 (2021), doi:10.1038/s42256-021-00388-x.
+
+    Examples
+    --------
+    >>> import torch
+    >>> input_times = torch.tensor([[0.0, 2.0], [0.0, torch.inf]], dtype=torch.float64)
+    >>> weights = torch.tensor([[2.0], [4.0]], dtype=torch.float64)
+    >>> first_spike_times(input_times, weights)
+    tensor([[4.4028],
+            [   inf]], dtype=torch.float64)
+    """
+    _check(input_times, weights)
+    dtype = torch.promote_types(input_times.dtype, weights.dtype)
+    return _FirstSpikeTimes.apply(input_times.to(dtype), weights.to(dtype), lif)
+
+
+class _FirstSpikeTimes(torch.autograd.Function):
+    """Scales to dimensionless form and hands over to the kernel of the device."""
+
+    @staticmethod
+    def forward(ctx, input_times, weights, lif):
+        times = input_times.reshape(-1, weights.shape[0]) / lif.tau_m
+        scaled_weights = weights / lif.threshold
+        spike_times = reference.first_spike_times(times, scaled_weights, lif.equal_time_constants)
+        ctx.save_for_backward(times, scaled_weights, spike_times)
+        ctx.lif, ctx.input_shape = lif, input_times.shape
+        return (spike_times * lif.tau_m).reshape(*input_times.shape[:-1], weights.shape[1])
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad_spike_times):
+        times, weights, spike_times = ctx.saved_tensors
+        grad_times, grad_weights = reference.gradients(
+            times,
+            weights,
+            spike_times,
+            grad_spike_times.reshape(spike_times.shape),
+            ctx.lif.equal_time_constants,
+        )
+        scale = ctx.lif.tau_m / ctx.lif.threshold
+        return grad_times.reshape(ctx.input_shape), grad_weights * scale, None
+
+
+def _check(input_times, weights):
+    for name, tensor in (("input_times", input_times), ("weights", weights)):
+        if not isinstance(tensor, Tensor):
+            raise InputError(
+                f"`{name}` must be a torch tensor; got {type(tensor).__name__} "
+                "(torch.as_tensor makes one)."
+            )
+        if tensor.dtype not in (torch.float32, torch.float64):
+            raise InputError(
+                f"`{name}` must be of dtype float32 or float64; got {tensor.dtype} "
+                f"(use {name}.float() or {name}.double())."
+            )
+    if weights.ndim != 2:
+        raise InputError(
+            f"`weights` must have the two dimensions (pre, post); got shape {tuple(weights.shape)}."
+        )
+    if input_times.ndim == 0 or input_times.shape[-1] != weights.shape[0]:
+        raise InputError(
+            "`input_times` (trial, pre) must have as many inputs as `weights` (pre, post) has rows; "
+            f"got shapes {tuple(input_times.shape)} and {tuple(weights.shape)}."
+        )
+    if input_times.device != weights.device:
+        raise InputError(
+            "`input_times` and `weights` must be on one device; "
+            f"got {input_times.device} and {weights.device}."
+        )
+    # The minimum is NaN if any element is, and a sum is finite only if every element is.
+    if input_times.numel() and not input_times.detach().amin() > -torch.inf:
+        raise InputError(
+            "`input_times` must be finite, or inf for a silent input; "
+            f"got {_count(input_times.isnan())} NaN and {_count(input_times == -torch.inf)} -inf "
+            f"among {input_times.numel()} times."
+        )
+    if not torch.isfinite(weights.detach().sum()) and not torch.isfinite(weights).all():
+        raise InputError(
+            f"`weights` must be finite; got {_count(weights.isnan())} NaN and "
+            f"{_count(weights.isinf())} infinite among {weights.numel()} weights."
+        )
+
+
+def _count(condition):
+    return int(condition.sum())
