@@ -242,6 +242,17 @@ class Recording:
         known = [cell_type for cell_type in CELL_TYPES if cell_type in present]
         return ("all", *known, *sorted(present - set(known)))
 
+    def decision_makers(self, windows: ResponseWindows) -> np.ndarray:
+        """(unit,) bool, units whose first spike is the decision that ends the response windows.
+
+        They cannot respond before it. They are the units of cell type 'output' or, where no
+        unit is of that type, those of the area 'output'; none where windows end otherwise.
+        """
+        output = self.units.cell_type == "output"
+        if not output.any():
+            output = self.units.area == "output"
+        return output & windows.until_decision
+
     def responses(self, windows: ResponseWindows, units: np.ndarray | None = None) -> Responses:
         """First spikes and spike counts of units in the response windows.
 
