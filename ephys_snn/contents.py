@@ -1,0 +1,100 @@
+"""What a file holds, before anybody decides what is a trial, an area or a class.
+
+Every reader delivers this, and the rules that make a `Recording` of it (`ephys_snn.reading`) do
+not know which format it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import quantities as pq
+
+from ephys_snn.errors import InputError
+
+
+@dataclass(frozen=True)
+class Train:
+    """One spike train.
+
+    Attributes
+    ----------
+    times : (spike,) float, ms
+        As stored, in any order.
+    name : str
+    t_start, t_stop : float, ms
+    annotations : dict
+    """
+
+    times: np.ndarray
+    name: str
+    t_start: float
+    t_stop: float
+    annotations: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """An Epoch (with durations) or an Event (without): named times with labels.
+
+    Attributes
+    ----------
+    name : str
+    times : (mark,) float, ms
+    durations : (mark,) float, ms, or None
+    labels : (mark,) str
+    annotations : dict of (mark,) arrays
+    """
+
+    name: str
+    times: np.ndarray
+    durations: np.ndarray | None
+    labels: np.ndarray
+    annotations: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All trains, epochs and events of one continuous stretch of recording.
+
+    Attributes
+    ----------
+    trains, epochs, events : tuple
+    annotations : dict
+        Of the block and its segment, the segment's first.
+    weights : dict of (source, target) to (pre, post) float
+    """
+
+    trains: tuple[Train, ...]
+    epochs: tuple[Marks, ...]
+    events: tuple[Marks, ...]
+    annotations: Mapping[str, Any]
+    weights: Mapping[tuple[str, str], np.ndarray] = field(default_factory=dict)
+
+
+def in_ms(values: np.ndarray, unit: str, what: str) -> np.ndarray:
+    """Times in ms, float64.
+
+    Raises
+    ------
+    InputError
+        If `unit` is not a unit of time.
+    """
+    try:
+        factor = 1.0 if unit == "ms" else float(pq.Quantity(1.0, unit).rescale("ms"))
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{what} has times in '{unit}', which is no unit of time") from error
+    return np.asarray(values, dtype=np.float64) * factor
+
+
+def text(values: Any) -> np.ndarray:
+    """(n,) array of str from whatever a file calls labels."""
+    decoded = [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+               for value in np.atleast_1d(np.asarray(values, dtype=object))]
+    return np.array(decoded, dtype=str) if decoded else np.empty(0, dtype=str)

@@ -1,0 +1,377 @@
+"""The NIX layout of Neo's NixIO: fast reading, and writing that is whole or not at all.
+
+Neo describes a recording as a tree of objects, and NixIO spends 4-20 ms on each of them, whatever
+its size. A recording has thousands of spike trains and little else, so this module lets NixIO
+write everything but the trains and adds the trains itself, and it reads the HDF5 directly::
+
+    data/<block>/metadata/properties/<annotation>
+    data/<block>/groups/<segment>/multi_tags/<id>            a train, an epoch or an event
+        positions/data                                       its times
+        extents/data                                         durations of an epoch
+        positions/dimensions/1/labels                        labels of an epoch or event
+        metadata/properties/{neo_name, t_start, ...}         name and annotations
+    data/<block>/data_arrays/<source>-><target>              weights
+
+Synaptic weights are nix DataArrays of type ``ephys_snn.weights``, shape (pre, post); Neo ignores
+them.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ephys_snn.atomic import replacing
+from ephys_snn.contents import Contents, Marks, Train, in_ms, text
+from ephys_snn.errors import InputError
+from ephys_snn.recording import Recording
+
+WEIGHTS_TYPE = "ephys_snn.weights"
+# Block annotations that hold structures, which NIX properties cannot, as JSON.
+JSON_ANNOTATIONS = ("areas", "classes", "settings", "versions")
+# Properties of NixIO's own that are no annotations of the user's.
+_LAYOUT_PROPERTIES = {"neo_name", "nix_name", "t_start", "t_stop", "neo_description"}
+_DAMAGE = (KeyError, OSError, RuntimeError, ValueError, TypeError, IndexError, OverflowError)
+
+
+def is_nix(path: Path) -> bool:
+    """Whether a file is HDF5 in NIX format with a Neo block inside."""
+    try:
+        with h5py.File(path, "r") as file:
+            return _as_text(file.attrs.get("format")) == "nix" and bool(_neo_blocks(file))
+    except _DAMAGE:
+        return False
+
+
+def read_nix(path: Path) -> Contents:
+    """Read the only block and segment of a NIX file that NixIO (or this project) wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or holds several blocks or several segments with spikes.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return _read_block(file, path)
+    except InputError:
+        raise
+    except _DAMAGE as error:
+        raise InputError(f"{path} is damaged or was not written to its end ({error}); "
+                         "copy or record it again") from error
+
+
+def _read_block(file: h5py.File, path: Path) -> Contents:
+    blocks = _neo_blocks(file)
+    if len(blocks) != 1:
+        raise InputError(f"{path} holds {len(blocks)} Neo blocks; split it into files of one")
+    block = blocks[0]
+    segment = _only_segment(block, path)
+    annotations = {**_read_annotations(block), **_read_annotations(segment)}
+    trains, epochs, events = [], [], []
+    for tag in _in_order(segment["multi_tags"]):
+        kind = _as_text(tag.attrs["type"])
+        if kind == "neo.spiketrain":
+            trains.append(_read_train(tag))
+        elif kind == "neo.epoch":
+            epochs.append(_read_marks(tag))
+        elif kind == "neo.event":
+            events.append(_read_marks(tag))
+    expected = annotations.get("n_units")
+    if isinstance(expected, int) and expected != len(trains):
+        raise InputError(f"{path} was not written to its end: it holds {len(trains)} of "
+                         f"{expected} units; record it again")
+    return Contents(tuple(trains), tuple(epochs), tuple(events), annotations,
+                    _read_weights(block))
+
+
+def _neo_blocks(file: h5py.File) -> list[h5py.Group]:
+    return [block for block in _in_order(file["data"])
+            if _as_text(block.attrs.get("type")) == "neo.block"]
+
+
+def _only_segment(block: h5py.Group, path: Path) -> h5py.Group:
+    segments = [group for group in _in_order(block["groups"])
+                if _as_text(group.attrs["type"]) == "neo.segment"]
+    if len(segments) != 1:
+        raise InputError(f"{path} holds {len(segments)} Segments; a recording is one continuous "
+                         "Segment with its trials in an Epoch")
+    return segments[0]
+
+
+def _in_order(group: h5py.Group) -> Iterator[h5py.Group]:
+    """Members of a group in the order in which they were made, as nix does."""
+    return (group[name] for name in _names_in_order(group.id))
+
+
+def _names_in_order(group: h5py.h5g.GroupID) -> list[bytes]:
+    tracked = group.get_create_plist().get_link_creation_order() & h5py.h5p.CRT_ORDER_INDEXED
+    names: list[bytes] = []
+    group.links.iterate(names.append,
+                        idx_type=h5py.h5.INDEX_CRT_ORDER if tracked else h5py.h5.INDEX_NAME)
+    return names
+
+
+def _read_train(tag: h5py.Group) -> Train:
+    properties, units = _read_properties(tag.id)
+    name = properties.get("neo_name", "")
+    unit = _unit(h5py.h5g.open(tag.id, b"positions"))
+    label = f"spike train '{name}'"
+    t_start, t_stop = (
+        float(in_ms(properties[key], units[key] or unit, label)) for key in ("t_start", "t_stop"))
+    times = in_ms(_read_array(tag.id, b"positions/data"), unit, label)
+    return Train(times, name, t_start, t_stop, _annotations(properties))
+
+
+def _read_marks(tag: h5py.Group) -> Marks:
+    properties, _ = _read_properties(tag.id)
+    name = properties.get("neo_name", "")
+    positions = tag["positions"]
+    times = in_ms(_read_array(positions.id, b"data"), _unit(positions.id), f"'{name}'")
+    durations = None
+    if "extents" in tag:
+        durations = in_ms(_read_array(tag.id, b"extents/data"), _unit(tag["extents"].id),
+                          f"'{name}'")
+    labels = np.full(len(times), "")
+    if "dimensions/1/labels" in positions:
+        labels = text(positions["dimensions/1/labels"][()])
+    annotations = {key: value for key, value in _annotations(properties).items()
+                   if isinstance(value, np.ndarray) and len(value) == len(times)}
+    return Marks(name, times, durations, labels, annotations)
+
+
+def _read_annotations(entity: h5py.Group) -> dict[str, Any]:
+    properties, _ = _read_properties(entity.id)
+    annotations = _annotations(properties)
+    for key in JSON_ANNOTATIONS:
+        if isinstance(annotations.get(key), str):
+            annotations[key] = _from_json(annotations[key])
+    return annotations
+
+
+def _annotations(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in properties.items() if key not in _LAYOUT_PROPERTIES}
+
+
+def _from_json(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value  # another program's annotation of the same name
+
+
+def _read_properties(entity: h5py.h5g.GroupID) -> tuple[dict[str, Any], dict[str, str]]:
+    """Properties of an entity's metadata and the units of those that have one."""
+    values: dict[str, Any] = {}
+    units: dict[str, str] = {}
+    if b"metadata" not in entity:
+        return values, units
+    properties = h5py.h5g.open(entity, b"metadata/properties")
+    for name in _names_in_order(properties):
+        if name == b"nix_name":
+            continue
+        value = _read_array(properties, name)
+        if value.dtype == object:
+            value = text(value)
+        is_array = len(value) != 1 or h5py.h5a.exists(
+            h5py.h5d.open(properties, name), b"type")  # array annotations of a single mark
+        key = name.decode("utf-8")
+        values[key] = value if is_array else value[0].item()
+        units[key] = _unit(h5py.h5d.open(properties, name), "")
+    return values, units
+
+
+# h5py's high-level objects cost 0.1-0.6 ms each; thousands of trains make that seconds.
+def _read_array(parent: h5py.h5g.GroupID, path: bytes) -> np.ndarray:
+    dataset = h5py.h5d.open(parent, path)
+    values = np.empty(dataset.shape, dtype=dataset.dtype)
+    if values.size:
+        dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+    return values
+
+
+def _unit(entity: h5py.h5g.GroupID | h5py.h5d.DatasetID, default: str = "ms") -> str:
+    if not h5py.h5a.exists(entity, b"unit"):
+        return default
+    attribute = h5py.h5a.open(entity, b"unit")
+    value = np.empty(attribute.shape, dtype=attribute.dtype)
+    attribute.read(value)
+    return _as_text(value[()])
+
+
+def _as_text(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _read_weights(block: h5py.Group) -> dict[tuple[str, str], np.ndarray]:
+    weights = {}
+    for array in _weight_arrays(block):
+        source, _, target = _as_text(array.attrs["name"]).partition("->")
+        weights[source, target] = array["data"][()]
+    return weights
+
+
+def _weight_arrays(block: h5py.Group) -> Iterator[h5py.Group]:
+    arrays = block["data_arrays"]
+    return (arrays[name] for name in _names_in_order(arrays.id) if b"->" in name
+            and _as_text(arrays[name].attrs["type"]) == WEIGHTS_TYPE)
+
+
+def write_nix(path: str | Path, recording: Recording, trials_name: str = "trials") -> None:
+    """Write a recording in NIX format, as Neo reads it; the file appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written there.
+    """
+    with replacing(path) as temporary:
+        _write_frame(temporary, recording, trials_name)
+        with h5py.File(temporary, "r+") as file:
+            block = _neo_blocks(file)[0]
+            writer = _TrainWriter(block, recording)
+            for unit in range(len(recording.units)):
+                writer.write(unit)
+
+
+def _write_frame(path: Path, recording: Recording, trials_name: str) -> None:
+    """Let NixIO write all but the trains, and nix the weights."""
+    import neo  # heavy, and only needed for writing
+    import nixio
+
+    trials = recording.trials
+    annotations = {key: json.dumps(value) if key in JSON_ANNOTATIONS else value
+                   for key, value in recording.annotations.items()}
+    annotations["areas"] = json.dumps(list(recording.areas) if recording.areas_ordered else None)
+    block = neo.Block(name=Path(recording.path or path).stem,
+                      **{**annotations, "n_units": len(recording.units)})
+    segment = neo.Segment(name="recording")
+    if recording.resolution is not None:
+        segment.annotate(time_resolution_ms=float(recording.resolution))
+    segment.epochs.append(neo.Epoch(
+        trials.onset, trials.duration, labels=trials.label, units="ms", name=trials_name,
+        array_annotations=dict(trials.annotations)))
+    decided = np.isfinite(trials.decision_time)
+    if trials.has_decisions:
+        segment.events.append(neo.Event(
+            trials.decision_time[decided], labels=trials.decision_label[decided], units="ms",
+            name="decision"))
+    for name, times in recording.events.items():
+        if name != "decision":
+            segment.events.append(neo.Event(times, labels=np.full(len(times), ""), units="ms",
+                                            name=name))
+    block.segments.append(segment)
+    with neo.io.NixIO(str(path), "ow") as file:
+        file.write_block(block)
+    file = nixio.File.open(str(path), nixio.FileMode.ReadWrite)
+    nix_block = file.blocks[0]
+    for (source, target), matrix in recording.weights.items():
+        nix_block.create_data_array(f"{source}->{target}", WEIGHTS_TYPE, data=matrix)
+    for area in recording.areas:  # NixIO drops Groups that are still empty
+        name = f"neo.group.{uuid.uuid4().hex}"
+        section = nix_block.metadata.create_section(name, "neo.group.metadata")
+        section["neo_name"], section["nix_name"] = area, name
+        nix_block.create_group(name, "neo.group").metadata = section
+    file.close()
+
+
+class _TrainWriter:
+    """Adds spike trains to a block in the layout of NixIO.
+
+    Written with h5py's low-level objects: a train has 8 data sets and 45 attributes, and the
+    high-level ones cost 0.1 ms each.
+    """
+
+    def __init__(self, block: h5py.Group, recording: Recording):
+        self.recording = recording
+        groups = list(_in_order(block["groups"]))
+        segment = next(g for g in groups if _as_text(g.attrs["type"]) == "neo.segment")
+        self.tags = block["multi_tags"].id
+        self.arrays = block["data_arrays"].id
+        self.sections = segment["metadata/sections"].id
+        self.segment_tags = segment["multi_tags"].id
+        self.area_tags = {_read_properties(g.id)[0]["neo_name"]: _new_group(g.id, "multi_tags")
+                          for g in groups if _as_text(g.attrs["type"]) == "neo.group"}
+        self.created_at = _as_text(block.attrs["created_at"])
+
+    def write(self, unit: int) -> None:
+        """Add one unit's spike train to the segment and to the group of its area."""
+        recording, units = self.recording, self.recording.units
+        name = f"neo.spiketrain.{uuid.uuid4().hex}"
+        tag_id = str(uuid.uuid4())
+        tag = self._entity(self.tags, name, "neo.spiketrain", tag_id)
+        times = self._entity(self.arrays, f"{name}.times", "neo.spiketrain.times")
+        _new_attribute(times, "unit", "ms")
+        _new_dataset(times, "data", recording.spikes_of(unit))
+        _new_group(times, "dimensions")
+        section = self._entity(self.sections, name, "neo.spiketrain.metadata")
+        _new_group(section, "sections")
+        properties = _new_group(section, "properties")
+        self._property(properties, "neo_name", str(units.name[unit]))
+        self._property(properties, "nix_name", name)
+        self._property(properties, "t_start", recording.t_start, "ms")
+        self._property(properties, "t_stop", recording.t_stop, "ms")
+        self._property(properties, "area", str(units.area[unit]))
+        self._property(properties, "unit_id", units.unit_id[unit].item())
+        if units.cell_type[unit]:
+            self._property(properties, "cell_type", str(units.cell_type[unit]))
+        _link(tag, "positions", times)
+        _link(tag, "metadata", section)
+        _link(self.segment_tags, tag_id, tag)
+        _link(self.area_tags[units.area[unit]], tag_id, tag)
+
+    def _entity(self, parent: h5py.h5g.GroupID, name: str, kind: str,
+                entity_id: str | None = None) -> h5py.h5g.GroupID:
+        group = _new_group(parent, name)
+        _new_attribute(group, "type", kind)
+        self._identify(group, name, entity_id)
+        return group
+
+    def _property(self, properties: h5py.h5g.GroupID, name: str, value: Any,
+                  unit: str | None = None) -> None:
+        dtype = _TEXT_DTYPE if isinstance(value, str) else None
+        dataset = _new_dataset(properties, name, np.array([value], dtype=dtype))
+        self._identify(dataset, name)
+        if unit is not None:
+            _new_attribute(dataset, "unit", unit)
+
+    def _identify(self, entity: h5py.h5g.GroupID | h5py.h5d.DatasetID, name: str,
+                  entity_id: str | None = None) -> None:
+        _new_attribute(entity, "entity_id", entity_id or str(uuid.uuid4()))
+        _new_attribute(entity, "name", name)
+        _new_attribute(entity, "created_at", self.created_at)
+        _new_attribute(entity, "updated_at", self.created_at)
+
+
+_TEXT_DTYPE = h5py.string_dtype()
+_TEXT = h5py.h5t.py_create(_TEXT_DTYPE, logical=True)
+_SCALAR = h5py.h5s.create(h5py.h5s.SCALAR)
+_ORDERED = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+_ORDERED.set_link_creation_order(h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED)
+
+
+def _new_group(parent: h5py.h5g.GroupID, name: str) -> h5py.h5g.GroupID:
+    return h5py.h5g.create(parent, name.encode(), gcpl=_ORDERED)
+
+
+def _new_attribute(entity: h5py.h5g.GroupID | h5py.h5d.DatasetID, name: str, value: str) -> None:
+    attribute = h5py.h5a.create(entity, name.encode(), _TEXT, _SCALAR)
+    attribute.write(np.array(value, dtype=_TEXT_DTYPE))
+
+
+def _new_dataset(parent: h5py.h5g.GroupID, name: str, values: np.ndarray) -> h5py.h5d.DatasetID:
+    kind = h5py.h5t.py_create(values.dtype, logical=True)
+    dataset = h5py.h5d.create(parent, name.encode(), kind, h5py.h5s.create_simple(values.shape))
+    if values.size:
+        dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(values))
+    return dataset
+
+
+def _link(parent: h5py.h5g.GroupID, name: str, target: h5py.h5g.GroupID) -> None:
+    parent.links.create_hard(name.encode(), target, b".")

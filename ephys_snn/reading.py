@@ -1,0 +1,302 @@
+"""Any file that Neo reads, made into a `Recording`: which marks are trials, what is an area.
+
+Where a file leaves a choice open and offers exactly one candidate, it is taken and said in
+``recording.notes``; where it offers several, the error lists them. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ephys_snn.contents import Contents, Marks, Train, in_ms, text
+from ephys_snn.errors import InputError
+from ephys_snn.nix import is_nix, read_nix
+from ephys_snn.recording import Recording, Trials, Units, sort_labels
+
+DECISION_EVENT = "decision"
+WRITTEN_TRIALS = "trials"
+
+
+def read_recording(path: str | Path, *, area: str = "area", one_area: str | None = None,
+                   areas: Sequence[str] | None = None, trials: str | None = None,
+                   label: str | None = None, trial_duration: float | None = None) -> Recording:
+    """Read a recording from a NIX file or any other file that Neo reads.
+
+    Parameters
+    ----------
+    path : path
+    area : str
+        Annotation of the spike trains that names their area.
+    one_area : str, optional
+        Name of the one area that all units are in, instead of `area`.
+    areas : sequence of str, optional
+        Which areas to read, in the order of processing.
+    trials : str, optional
+        Name of the Epoch that holds the trials, or of an Event, which then needs
+        `trial_duration`. Needed where a file has several.
+    label : str, optional
+        Array annotation of the trials that holds the class, instead of their labels.
+    trial_duration : float, optional, ms
+        Duration of trials that an Event starts.
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a choice is missing or impossible; the message lists
+        what the file offers.
+    """
+    path = Path(path)
+    contents = read_contents(path)
+    notes: list[str] = []
+    units = _describe_units(contents.trains, area, one_area, path)
+    marks = _choose_trials(contents, trials, trial_duration, path, notes)
+    recorded_trials = _build_trials(marks, label, contents.events, path, notes)
+    spikes = [_checked_times(train, path) for train in contents.trains]
+    stated_order = areas if areas is not None else contents.annotations.get("areas")
+    present = sort_labels(units.area)
+    recording = Recording.from_spike_trains(
+        spikes, units, recorded_trials,
+        areas=_order_areas(stated_order, present, path, by_user=areas is not None),
+        areas_ordered=bool(stated_order),
+        t_start=min((train.t_start for train in contents.trains), default=0.0),
+        t_stop=max((train.t_stop for train in contents.trains), default=0.0),
+        weights=contents.weights, resolution=_stated_resolution(contents.annotations),
+        events={event.name: event.times for event in contents.events},
+        annotations=contents.annotations, notes=tuple(notes), path=path)
+    _check_weights(recording)
+    if areas is not None:
+        recording = recording.select_units(np.isin(units.area, areas))
+    return recording
+
+
+def read_contents(path: Path) -> Contents:
+    """All trains, epochs and events of a file, whatever its format.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or nobody can read it.
+    """
+    if not path.exists():
+        raise InputError(f"there is no file {path}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name the recording inside it")
+    contents = read_nix(path) if is_nix(path) else _read_with_neo(path)
+    if not contents.trains:
+        raise InputError(f"{path} holds no spike trains; there is nothing to analyse")
+    return contents
+
+
+def _read_with_neo(path: Path) -> Contents:
+    import neo  # heavy: NIX files do without
+
+    if path.suffix.lower() in (".nix", ".h5", ".hdf5") and not _opens_as_hdf5(path):
+        raise InputError(f"{path} is no NIX file, or damaged: it does not open as HDF5")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            blocks = neo.io.get_io(str(path)).read(lazy=False)
+    except Exception as error:  # Neo's readers raise whatever their formats make them raise
+        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+        raise InputError(f"{path} is not a recording that Neo can read ({reason})") from error
+    segments = [segment for block in blocks for segment in block.segments if segment.spiketrains]
+    if len(segments) != 1:
+        raise InputError(f"{path} holds {len(segments)} Segments with spikes; a recording is one "
+                         "continuous Segment with its trials in an Epoch")
+    segment = segments[0]
+    return Contents(
+        tuple(_train_from_neo(train) for train in segment.spiketrains),
+        tuple(_marks_from_neo(epoch, epoch.durations) for epoch in segment.epochs),
+        tuple(_marks_from_neo(event, None) for event in segment.events),
+        {**blocks[0].annotations, **segment.annotations})
+
+
+def _opens_as_hdf5(path: Path) -> bool:
+    import h5py
+
+    return h5py.is_hdf5(path)
+
+
+def _train_from_neo(train) -> Train:
+    unit = train.units.dimensionality.string
+    name = str(train.name or "")
+    what = f"spike train '{name}'"
+    return Train(in_ms(train.magnitude, unit, what), name,
+                 float(train.t_start.rescale("ms")), float(train.t_stop.rescale("ms")),
+                 {key: value.item() if isinstance(value, np.generic) else value
+                  for key, value in train.annotations.items()})
+
+
+def _marks_from_neo(marks, durations) -> Marks:
+    name = str(marks.name or "")
+    times = in_ms(marks.times.magnitude, marks.times.units.dimensionality.string, f"'{name}'")
+    if durations is not None:
+        durations = in_ms(durations.magnitude, durations.units.dimensionality.string, f"'{name}'")
+    labels = text(marks.labels) if len(marks.labels) else np.full(len(times), "")
+    annotations = {key: np.asarray(values) for key, values in marks.array_annotations.items()}
+    return Marks(name, times, durations, labels, annotations)
+
+
+def _describe_units(trains: Sequence[Train], area: str, one_area: str | None, path: Path
+                    ) -> Units:
+    if one_area is not None:
+        area_of = [one_area] * len(trains)
+    else:
+        area_of = [train.annotations.get(area) for train in trains]
+        missing = sum(value is None for value in area_of)
+        if missing:
+            keys = sorted({key for train in trains for key in train.annotations})
+            raise InputError(
+                f"{path}: {missing} of {len(trains)} spike trains have no annotation '{area}' to "
+                f"name their area; choose another with --area KEY (they have "
+                f"{', '.join(keys) or 'none'}) or treat all as one with --one-area NAME")
+    unit_id = [train.annotations.get("unit_id", index) for index, train in enumerate(trains)]
+    seen: dict[tuple[str, Any], str] = {}
+    for owner, identity, train in zip(area_of, unit_id, trains, strict=True):
+        if (str(owner), identity) in seen:
+            raise InputError(f"{path}: two spike trains of area '{owner}' have the unit_id "
+                             f"{identity} ('{seen[str(owner), identity]}' and '{train.name}'); "
+                             "unit_id must be unique within an area")
+        seen[str(owner), identity] = train.name
+    return Units(
+        np.array(unit_id) if all(isinstance(i, (int, np.integer)) for i in unit_id)
+        else text(unit_id),
+        text([train.name for train in trains]), text(area_of),
+        text([train.annotations.get("cell_type", "") for train in trains]))
+
+
+def _checked_times(train: Train, path: Path) -> np.ndarray:
+    if not np.isfinite(train.times).all():
+        raise InputError(f"{path}: spike train '{train.name}' has times that are nan or infinite; "
+                         "the file is damaged or was converted wrongly")
+    return train.times
+
+
+def _choose_trials(contents: Contents, name: str | None, duration: float | None, path: Path,
+                   notes: list[str]) -> Marks:
+    epochs = [epoch for epoch in contents.epochs if len(epoch)]
+    if name is None:
+        written = [epoch for epoch in epochs if epoch.name == WRITTEN_TRIALS]
+        if written and "n_units" in contents.annotations:
+            return _only(written, WRITTEN_TRIALS, path)
+        if len(epochs) != 1:
+            offer = _offer(epochs, contents.events)
+            raise InputError(
+                f"{path} has no Epoch that could hold the trials{offer}" if not epochs else
+                f"{path} has {len(epochs)} Epochs; choose the trials with --trials NAME{offer}")
+        notes.append(f"the trials are the Epoch '{epochs[0].name}', the only one of the file")
+        return epochs[0]
+    found = [epoch for epoch in epochs if epoch.name == name]
+    if found:
+        return _only(found, name, path)
+    events = [event for event in contents.events if event.name == name and len(event)]
+    if not events:
+        raise InputError(f"--trials {name}: {path} has no Epoch or Event of that name"
+                         f"{_offer(epochs, contents.events)}")
+    if duration is None:
+        raise InputError(f"--trials {name} is an Event, which has no duration; say with "
+                         "--window START STOP (ms) how long its trials last")
+    event = _only(events, name, path)
+    return Marks(name, event.times, np.full(len(event), duration), event.labels,
+                 event.annotations)
+
+
+def _only(marks: Sequence[Marks], name: str, path: Path) -> Marks:
+    if len(marks) > 1:
+        raise InputError(f"{path} has {len(marks)} Epochs or Events called '{name}'; "
+                         "rename all but one")
+    return marks[0]
+
+
+def _offer(epochs: Sequence[Marks], events: Sequence[Marks]) -> str:
+    described = [f"Epoch '{epoch.name}' ({len(epoch)})" for epoch in epochs]
+    described += [f"Event '{event.name}' ({len(event)})" for event in events if len(event)]
+    return f"; it has {', '.join(described)}" if described else "; it has no Epochs and no Events"
+
+
+def _build_trials(marks: Marks, label: str | None, events: Sequence[Marks], path: Path,
+                  notes: list[str]) -> Trials:
+    if not (np.isfinite(marks.times).all() and np.isfinite(marks.durations).all()):
+        raise InputError(f"{path}: '{marks.name}' has onsets or durations that are nan or "
+                         "infinite; the file is damaged or was converted wrongly")
+    labels = _choose_labels(marks, label, path)
+    if (labels == "").all():
+        notes.append(f"'{marks.name}' has no labels: all trials are one class")
+    order = np.argsort(marks.times, kind="stable")
+    onset, duration = marks.times[order], marks.durations[order]
+    decision_time, decision_label = _assign_decisions(onset, duration, events)
+    annotations = {key: values[order] for key, values in marks.annotations.items()}
+    return Trials(onset, duration, labels[order], decision_time, decision_label, annotations)
+
+
+def _choose_labels(marks: Marks, label: str | None, path: Path) -> np.ndarray:
+    if label is None:
+        missing = int((marks.labels == "").sum())
+        if 0 < missing < len(marks):
+            raise InputError(f"{path}: {missing} of {len(marks)} trials in '{marks.name}' have no "
+                             "label; choose an array annotation with --label KEY"
+                             f"{_list(marks.annotations)}")
+        return marks.labels
+    if label not in marks.annotations:
+        raise InputError(f"--label {label}: the trials in '{marks.name}' have no such array "
+                         f"annotation{_list(marks.annotations)}")
+    return text([_format_label(value) for value in marks.annotations[label].tolist()])
+
+
+def _format_label(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _list(names) -> str:
+    return f"; they have {', '.join(names)}" if names else "; they have none"
+
+
+def _assign_decisions(onset: np.ndarray, duration: np.ndarray, events: Sequence[Marks]
+                      ) -> tuple[np.ndarray, np.ndarray]:
+    """First decision inside each trial: its time (nan where none) and its label."""
+    time = np.full(len(onset), np.nan)
+    label = np.full(len(onset), "", dtype=object)
+    for event in events:
+        if event.name == DECISION_EVENT and len(event):
+            order = np.argsort(event.times, kind="stable")
+            times, labels = event.times[order], event.labels[order]
+            first = np.searchsorted(times, onset)
+            inside = np.append(times, np.inf)[first] < onset + duration
+            time[inside], label[inside] = times[first[inside]], labels[first[inside]]
+    return time, label.astype(str)
+
+
+def _order_areas(stated: Sequence[str] | None, present: Sequence[str], path: Path,
+                 by_user: bool) -> tuple[str, ...]:
+    if not stated:
+        return tuple(present)
+    unknown = [area for area in stated if area not in present]
+    if unknown and by_user:
+        raise InputError(f"--areas: {path} has no area {', '.join(map(repr, unknown))}; "
+                         f"it has {', '.join(present)}")
+    if len(set(stated)) != len(stated):
+        raise InputError(f"--areas names an area twice: {','.join(stated)}")
+    rest = () if by_user else tuple(area for area in present if area not in stated)
+    return (*(area for area in stated if area in present), *rest)
+
+
+def _stated_resolution(annotations: dict[str, Any]) -> float | None:
+    value = annotations.get("time_resolution_ms")
+    return float(value) if isinstance(value, (int, float, np.number)) and value > 0 else None
+
+
+def _check_weights(recording: Recording) -> None:
+    for (source, target), matrix in recording.weights.items():
+        shape = (len(recording.units_in(source)), len(recording.units_in(target)))
+        if matrix.shape != shape:
+            raise InputError(f"{recording.path}: the weights {source}->{target} have the shape "
+                             f"{matrix.shape}, but the areas have {shape} units")
