@@ -36,7 +36,7 @@ WEIGHTS_TYPE = "ephys_snn.weights"
 # Block annotations that hold structures, which NIX properties cannot, as JSON.
 JSON_ANNOTATIONS = ("areas", "classes", "settings", "versions")
 # Properties of NixIO's own that are no annotations of the user's.
-_LAYOUT_PROPERTIES = {"neo_name", "nix_name", "t_start", "t_stop", "neo_description"}
+_LAYOUT_PROPERTIES = {"neo_name", "t_start", "t_stop", "neo_description"}
 _DAMAGE = (KeyError, OSError, RuntimeError, ValueError, TypeError, IndexError, OverflowError)
 
 
@@ -75,8 +75,10 @@ def _read_block(file: h5py.File, path: Path) -> Contents:
     segment = _only_segment(block, path)
     annotations = {**_read_annotations(block), **_read_annotations(segment)}
     trains, epochs, events = [], [], []
-    for tag in _in_order(segment["multi_tags"]):
-        kind = _as_text(tag.attrs["type"])
+    tags = segment["multi_tags"].id
+    for tag_name in _names_in_order(tags):
+        tag = h5py.h5g.open(tags, tag_name)
+        kind = _read_attribute(tag, b"type")
         if kind == "neo.spiketrain":
             trains.append(_read_train(tag))
         elif kind == "neo.epoch":
@@ -118,37 +120,33 @@ def _names_in_order(group: h5py.h5g.GroupID) -> list[bytes]:
     return names
 
 
-def _read_train(tag: h5py.Group) -> Train:
-    properties, units = _read_properties(tag.id)
+def _read_train(tag: h5py.h5g.GroupID) -> Train:
+    properties = _read_properties(tag)
     name = properties.get("neo_name", "")
-    unit = _unit(h5py.h5g.open(tag.id, b"positions"))
-    label = f"spike train '{name}'"
-    t_start, t_stop = (
-        float(in_ms(properties[key], units[key] or unit, label)) for key in ("t_start", "t_stop"))
-    times = in_ms(_read_array(tag.id, b"positions/data"), unit, label)
-    return Train(times, name, t_start, t_stop, _annotations(properties))
+    return Train(_read_times(tag, b"positions", name), name, properties["t_start"],
+                 properties["t_stop"], _annotations(properties))
 
 
-def _read_marks(tag: h5py.Group) -> Marks:
-    properties, _ = _read_properties(tag.id)
+def _read_marks(tag: h5py.h5g.GroupID) -> Marks:
+    properties = _read_properties(tag)
     name = properties.get("neo_name", "")
-    positions = tag["positions"]
-    times = in_ms(_read_array(positions.id, b"data"), _unit(positions.id), f"'{name}'")
-    durations = None
-    if "extents" in tag:
-        durations = in_ms(_read_array(tag.id, b"extents/data"), _unit(tag["extents"].id),
-                          f"'{name}'")
+    times = _read_times(tag, b"positions", name)
+    durations = _read_times(tag, b"extents", name) if b"extents" in tag else None
     labels = np.full(len(times), "")
-    if "dimensions/1/labels" in positions:
-        labels = text(positions["dimensions/1/labels"][()])
+    if b"dimensions/1/labels" in h5py.h5g.open(tag, b"positions"):
+        labels = text(_read_array(h5py.h5d.open(tag, b"positions/dimensions/1/labels")))
     annotations = {key: value for key, value in _annotations(properties).items()
                    if isinstance(value, np.ndarray) and len(value) == len(times)}
     return Marks(name, times, durations, labels, annotations)
 
 
+def _read_times(tag: h5py.h5g.GroupID, array: bytes, name: str) -> np.ndarray:
+    entity = h5py.h5g.open(tag, array)
+    return in_ms(_read_array(h5py.h5d.open(entity, b"data")), _unit(entity), f"'{name}'")
+
+
 def _read_annotations(entity: h5py.Group) -> dict[str, Any]:
-    properties, _ = _read_properties(entity.id)
-    annotations = _annotations(properties)
+    annotations = _annotations(_read_properties(entity.id))
     for key in JSON_ANNOTATIONS:
         if isinstance(annotations.get(key), str):
             annotations[key] = _from_json(annotations[key])
@@ -166,40 +164,41 @@ def _from_json(value: str) -> Any:
         return value  # another program's annotation of the same name
 
 
-def _read_properties(entity: h5py.h5g.GroupID) -> tuple[dict[str, Any], dict[str, str]]:
-    """Properties of an entity's metadata and the units of those that have one."""
-    values: dict[str, Any] = {}
-    units: dict[str, str] = {}
+def _read_properties(entity: h5py.h5g.GroupID) -> dict[str, Any]:
+    """Properties of an entity's metadata; times in ms."""
     if b"metadata" not in entity:
-        return values, units
+        return {}
     properties = h5py.h5g.open(entity, b"metadata/properties")
-    for name in _names_in_order(properties):
-        if name == b"nix_name":
-            continue
-        value = _read_array(properties, name)
-        if value.dtype == object:
-            value = text(value)
-        is_array = len(value) != 1 or h5py.h5a.exists(
-            h5py.h5d.open(properties, name), b"type")  # array annotations of a single mark
-        key = name.decode("utf-8")
-        values[key] = value if is_array else value[0].item()
-        units[key] = _unit(h5py.h5d.open(properties, name), "")
-    return values, units
+    return {name.decode("utf-8"): _read_property(properties, name)
+            for name in _names_in_order(properties) if name != b"nix_name"}
+
+
+def _read_property(properties: h5py.h5g.GroupID, name: bytes) -> Any:
+    dataset = h5py.h5d.open(properties, name)
+    value = _read_array(dataset)
+    if name in (b"t_start", b"t_stop"):
+        return float(in_ms(value, _unit(dataset), name.decode())[0])
+    if value.dtype == object:
+        value = text(value)
+    # An array annotation of a single mark is still an array; nix tells by the type.
+    is_scalar = len(value) == 1 and not h5py.h5a.exists(dataset, b"type")
+    return value[0].item() if is_scalar else value
 
 
 # h5py's high-level objects cost 0.1-0.6 ms each; thousands of trains make that seconds.
-def _read_array(parent: h5py.h5g.GroupID, path: bytes) -> np.ndarray:
-    dataset = h5py.h5d.open(parent, path)
+def _read_array(dataset: h5py.h5d.DatasetID) -> np.ndarray:
     values = np.empty(dataset.shape, dtype=dataset.dtype)
     if values.size:
         dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     return values
 
 
-def _unit(entity: h5py.h5g.GroupID | h5py.h5d.DatasetID, default: str = "ms") -> str:
-    if not h5py.h5a.exists(entity, b"unit"):
-        return default
-    attribute = h5py.h5a.open(entity, b"unit")
+def _unit(entity: h5py.h5g.GroupID | h5py.h5d.DatasetID) -> str:
+    return _read_attribute(entity, b"unit") if h5py.h5a.exists(entity, b"unit") else "ms"
+
+
+def _read_attribute(entity: h5py.h5g.GroupID | h5py.h5d.DatasetID, name: bytes) -> str:
+    attribute = h5py.h5a.open(entity, name)
     value = np.empty(attribute.shape, dtype=attribute.dtype)
     attribute.read(value)
     return _as_text(value[()])
@@ -296,7 +295,7 @@ class _TrainWriter:
         self.arrays = block["data_arrays"].id
         self.sections = segment["metadata/sections"].id
         self.segment_tags = segment["multi_tags"].id
-        self.area_tags = {_read_properties(g.id)[0]["neo_name"]: _new_group(g.id, "multi_tags")
+        self.area_tags = {_read_properties(g.id)["neo_name"]: _new_group(g.id, "multi_tags")
                           for g in groups if _as_text(g.attrs["type"]) == "neo.group"}
         self.created_at = _as_text(block.attrs["created_at"])
 
