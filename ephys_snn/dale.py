@@ -1,0 +1,94 @@
+"""Dale's law: all synapses that a neuron makes are excitatory, or all are inhibitory.
+
+A network keeps the law by projection: after every optimizer step each weight of the wrong sign is
+set to the nearest weight allowed, which is 0. With s_i = +1 for an excitatory and −1 for an
+inhibitory presynaptic neuron i,
+
+    w_ij  ←  s_i max(s_i w_ij, 0).
+"""
+
+import numpy as np
+import torch
+
+from ephys_snn.errors import InputError
+
+EXCITATORY = "excitatory"
+INHIBITORY = "inhibitory"
+
+
+def cell_types(n_neurons: int, excitatory: float) -> np.ndarray:
+    """Cell types of a layer, excitatory neurons first.
+
+    Parameters
+    ----------
+    n_neurons : int
+        Number of neurons of the layer.
+    excitatory : float
+        Fraction of excitatory neurons, above 0 and at most 1, rounded to whole neurons but never
+        to none: inhibition alone would silence the layers above.
+
+    Returns
+    -------
+    numpy.ndarray of str, shape (n_neurons,)
+        'excitatory' or 'inhibitory'.
+
+    Raises
+    ------
+    InputError
+        If the layer is empty or the fraction lies outside (0, 1].
+    """
+    if n_neurons < 1:
+        raise InputError(f"`n_neurons` must be at least 1; got {n_neurons}")
+    if not 0 < excitatory <= 1:
+        raise InputError(
+            "the excitatory fraction must lie above 0 and be at most 1 "
+            f"(0.75 makes three of four neurons excitatory); got {excitatory:g}"
+        )
+    n_excitatory = max(round(n_neurons * excitatory), 1)
+    return np.where(np.arange(n_neurons) < n_excitatory, EXCITATORY, INHIBITORY)
+
+
+def signs(types: np.ndarray) -> torch.Tensor:
+    """Sign of each neuron's synapses: +1 excitatory, −1 inhibitory.
+
+    Parameters
+    ----------
+    types : array of str, shape (pre,)
+        'excitatory' or 'inhibitory'.
+
+    Returns
+    -------
+    torch.Tensor, shape (pre, 1)
+        One row per presynaptic neuron, to broadcast over weights of shape (pre, post).
+    """
+    types = np.asarray(types)
+    unknown = set(types.tolist()) - {EXCITATORY, INHIBITORY}
+    if unknown:
+        raise InputError(
+            f"cell types must be '{EXCITATORY}' or '{INHIBITORY}'; got {min(unknown)!r}"
+        )
+    return torch.from_numpy(np.where(types == EXCITATORY, 1.0, -1.0))[:, None].float()
+
+
+def project_(weights: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
+    """Set the weights of the wrong sign to 0, in place.
+
+    Parameters
+    ----------
+    weights : torch.Tensor, shape (pre, post)
+        Outgoing weights of a layer.
+    sign : torch.Tensor, shape (pre, 1)
+        From `signs`.
+
+    Returns
+    -------
+    torch.Tensor, shape (pre, post)
+        `weights` itself.
+    """
+    with torch.no_grad():
+        return weights.mul_(weights * sign >= 0)
+
+
+def obeys(weights: torch.Tensor, sign: torch.Tensor) -> bool:
+    """Whether no weight of shape (pre, post) has the wrong sign."""
+    return bool((weights * sign >= 0).all())

@@ -1,0 +1,171 @@
+r"""Stimuli: labelled data as spike times of the input neurons.
+
+Latency code: the stronger the intensity p ∈ [0, 1] of a pixel, the earlier its neuron spikes,
+
+.. math::
+
+    t = t_\text{early} + (1 - p)\,(t_\text{late} - t_\text{early}) .
+
+8-bit pixels v have the intensity p = v / 256. Points (x, y) of the plane become five times: those
+of x, y, 1 − x, 1 − y, each early + coordinate (late − early), and that of a bias neuron, `BIAS`
+times `late`.
+
+References
+----------
+Göltz et al., Fast and energy-efficient neuromorphic deep learning with first-spike times,
+Nat. Mach. Intell. 3, 823 (2021), doi:10.1038/s42256-021-00388-x.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ephys_snn import datasets
+from ephys_snn.errors import InputError
+
+# The bias neuron of Göltz et al. spikes at 0.9 τ where the latest input spikes at 2 τ.
+BIAS = 0.45
+
+
+@dataclass(frozen=True)
+class LatencyCode:
+    """Spike times of the strongest and of the weakest intensity.
+
+    Parameters
+    ----------
+    early, late : float
+        Time in ms of intensity 1 and of intensity 0.
+
+    Raises
+    ------
+    InputError
+        Unless 0 <= early < late < inf.
+    """
+
+    early: float = 1.5
+    late: float = 20.0
+
+    def __post_init__(self):
+        if not 0 <= self.early < self.late < np.inf:
+            raise InputError(
+                "the latency code needs 0 <= early < late (ms); "
+                f"got early = {self.early:g} and late = {self.late:g}"
+            )
+
+    def times(self, intensity) -> np.ndarray:
+        """Spike times in ms of intensities in [0, 1], of any shape; 8-bit integers count 1/256."""
+        intensity = np.asarray(intensity)
+        if intensity.dtype == np.uint8:
+            return self.times(np.arange(256) / 256)[intensity]
+        return self.early + (1 - intensity) * (self.late - self.early)
+
+
+@dataclass(frozen=True)
+class Stimuli:
+    """Labelled input spike times with their split.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set.
+    times : numpy.ndarray, shape (n, input)
+        Spike times in ms; inf for silent inputs.
+    labels : numpy.ndarray of int64, shape (n,)
+        Index into `classes`.
+    classes : tuple of str
+        Names of the classes.
+    split : numpy.ndarray of str, shape (n,)
+        'train', 'validation' or 'test'.
+    shape : tuple (height, width) or None
+        How the inputs make an image, row by row; None where they do not.
+    """
+
+    name: str
+    times: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    split: np.ndarray
+    shape: tuple[int, int] | None = None
+
+    def part(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Times (n, input) in ms and labels (n,) of one split, in the order of the data."""
+        if split not in datasets.SPLITS:
+            raise InputError(
+                f"`split` must be one of {', '.join(datasets.SPLITS)}; got {split!r}"
+            )
+        chosen = self.split == split
+        return self.times[chosen], self.labels[chosen]
+
+
+def load_stimuli(data: str | Path, code: LatencyCode = LatencyCode()) -> Stimuli:
+    """Load a data set and encode it as spike times.
+
+    Parameters
+    ----------
+    data : str or Path
+        'digits', 'mnist', 'yin-yang', an ``.npz`` file (see `datasets.arrays`) or a folder with IDX
+        files (see `datasets.idx_directory`).
+    code : LatencyCode
+        How intensities become times; data that are times already stay as they are.
+
+    Raises
+    ------
+    InputError
+        If there is no such data set, or the file or folder cannot be used.
+    """
+    loaded = datasets.load(data)
+    values = loaded.values
+    encode = {"images": _encode_images, "points": _encode_points, "times": _keep_times}
+    return Stimuli(
+        name=loaded.name,
+        times=encode[loaded.kind](values, code),
+        labels=loaded.labels,
+        classes=loaded.classes,
+        split=loaded.split,
+        shape=values.shape[1:] if loaded.kind == "images" else None,
+    )
+
+
+def _encode_images(images: np.ndarray, code: LatencyCode) -> np.ndarray:
+    return code.times(images.reshape(len(images), -1))
+
+
+def _encode_points(points: np.ndarray, code: LatencyCode) -> np.ndarray:
+    coordinates = np.concatenate([points, 1 - points], axis=1)
+    bias = np.full((len(points), 1), BIAS * code.late)
+    return np.concatenate([code.times(1 - coordinates), bias], axis=1)
+
+
+def _keep_times(times: np.ndarray, code: LatencyCode) -> np.ndarray:
+    return times
+
+
+def jitter_times(times: np.ndarray, sd: float, generator: np.random.Generator) -> np.ndarray:
+    """Shift every spike by a normally distributed time, reflected at 0.
+
+    Parameters
+    ----------
+    times : numpy.ndarray of float32 or float64
+        Spike times in ms, of any shape; inf stays inf.
+    sd : float
+        Standard deviation in ms; 0 returns the times as they are.
+    generator : numpy.random.Generator
+        Source of the noise.
+
+    Returns
+    -------
+    numpy.ndarray
+        Spike times in ms, in the shape and type of `times`.
+
+    Raises
+    ------
+    InputError
+        If `sd` is negative or not finite.
+    """
+    if not 0 <= sd < np.inf:
+        raise InputError(f"the jitter's standard deviation must be at least 0 ms; got {sd:g}")
+    if sd == 0:
+        return times
+    noise = generator.standard_normal(times.shape, dtype=times.dtype)
+    return np.abs(times + times.dtype.type(sd) * noise)

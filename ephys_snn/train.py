@@ -1,0 +1,183 @@
+"""Train a network: ``python -m ephys_snn.train --data digits --out model.pt``."""
+
+import argparse
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+import ephys_snn
+from ephys_snn import datasets
+from ephys_snn.atomic import replacing
+from ephys_snn.errors import InputError, command
+from ephys_snn.lif import LIF
+from ephys_snn.network import Initialization, Network
+from ephys_snn.stimuli import LatencyCode, Stimuli, load_stimuli
+from ephys_snn.training import Evaluation, Run, Settings, evaluate, train
+
+# Passes through the training samples that let the loss settle: few samples need more of them.
+DEFAULT_EPOCHS = {"digits": 60, "mnist": 20, "yin-yang": 60}
+DEFAULT_HIDDEN = [400, 400, 400, 400]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    settings, code, lif, draw = Settings(epochs=1), LatencyCode(), LIF(), Initialization()
+    options = argparse.ArgumentParser(
+        prog="ephys_snn train",
+        description="Train a deep network of first-spike neurons under Dale's law to classify.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = options.add_argument
+    add("--data", default="digits", metavar="NAME|PATH",
+        help=f"{', '.join(datasets.NAMED)}, an .npz file with images or times and labels, "
+             "or a folder with IDX files")
+    add("--hidden", type=int, nargs="+", default=DEFAULT_HIDDEN, metavar="N",
+        help="numbers of neurons of the hidden layers")
+    add("--excitatory", type=float, default=0.75, metavar="FRACTION",
+        help="fraction of excitatory neurons in every hidden layer")
+    add("--epochs", type=int, default=argparse.SUPPRESS, metavar="N",
+        help="passes through the training samples (default: "
+             f"{', '.join(f'{n} for {name}' for name, n in DEFAULT_EPOCHS.items())}, "
+             f"{default_epochs('')} for other data)")
+    add("--seed", type=int, default=0, metavar="N",
+        help="of the initial weights, the order of the samples and the jitter")
+    add("--out", type=Path, default=Path("model.pt"), metavar="FILE", help="where to save")
+    add("--batch-size", type=int, default=settings.batch_size, metavar="N",
+        help="trials per step")
+    add("--learning-rate", type=float, default=settings.learning_rate, metavar="RATE",
+        help="largest step relative to the RMS initial weight of a layer")
+    add("--jitter", type=float, default=settings.jitter, metavar="MS",
+        help="SD of the noise on input spike times in training")
+    add("--early", type=float, default=code.early, metavar="MS",
+        help="spike time of the strongest intensity")
+    add("--late", type=float, default=code.late, metavar="MS",
+        help="spike time of the weakest intensity")
+    add("--tau-m", type=float, default=lif.tau_m, metavar="MS", help="membrane time constant")
+    add("--tau-s", type=float, default=lif.tau_s, metavar="MS",
+        help="synaptic time constant: tau-m, or half of it")
+    add("--net-weight", type=float, default=draw.net_weight, metavar="W",
+        help="initial net weight onto a neuron, in thresholds")
+    add("--inhibition", type=float, default=draw.inhibition, metavar="RATIO",
+        help="initial inhibition relative to excitation")
+    return options
+
+
+def default_epochs(data: str) -> int:
+    """Passes through the training samples where the user does not say."""
+    return DEFAULT_EPOCHS.get(data, 30)
+
+
+@command
+def main(arguments: list[str] | None = None) -> None:
+    """Train, save and test a network as the command line says."""
+    options = parser().parse_args(arguments)
+    if options.seed < 0:
+        raise InputError(f"--seed must be at least 0; got {options.seed}")
+    settings = Settings(
+        epochs=getattr(options, "epochs", default_epochs(options.data)),
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        jitter=options.jitter,
+        seed=options.seed,
+    )
+    code = LatencyCode(options.early, options.late)
+    lif = LIF(options.tau_m, options.tau_s)
+    initialization = Initialization(options.net_weight, options.inhibition)
+    check_writable(options.out)
+    stimuli = load_stimuli(options.data, code)
+    layer_sizes = [stimuli.times.shape[1], *options.hidden, len(stimuli.classes)]
+    network = Network.draw(layer_sizes, lif, options.excitatory, options.seed, initialization)
+    network.metadata |= describe(options.data, stimuli, code, settings)
+
+    print(f"{stimuli.name}: {describe_split(stimuli)}; network {'-'.join(map(str, layer_sizes))}, "
+          f"{sum(weights.numel() for weights in network.weights):,} weights")
+    n_steps = settings.epochs * -(-int((stimuli.split == "train").sum()) // settings.batch_size)
+    with tqdm(total=n_steps, unit="step", dynamic_ncols=True) as progress:
+        train(network, stimuli, settings, show_step(progress), show_epoch(progress))
+    accuracy = evaluate(network, *stimuli.part("test")).accuracy
+    network.metadata["test_accuracy"] = accuracy
+    network.save(options.out)
+    print(f"saved {options.out}")
+    print(f"test accuracy {accuracy:.4f}")
+
+
+def check_writable(path: Path) -> None:
+    """Fail before hours of training, not after them, if `path` cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    probe = path.with_name(f".{path.name}.probe")
+    with replacing(probe):
+        pass
+    probe.unlink()
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; name a file")
+
+
+def describe(data: str, stimuli: Stimuli, code: LatencyCode, settings: Settings) -> dict:
+    """What a model says about where it comes from, beside what `Network.draw` says."""
+    return {
+        "data": {
+            "name": stimuli.name,
+            "source": data,
+            "path": None if data in datasets.NAMED else str(Path(data).resolve()),
+            "shape": None if stimuli.shape is None else list(stimuli.shape),
+        },
+        "encoding": asdict(code),
+        "classes": list(stimuli.classes),
+        "training": asdict(settings),
+        "versions": {
+            "ephys_snn": ephys_snn.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+def describe_split(stimuli: Stimuli) -> str:
+    """Numbers of samples of each part of the split, in words."""
+    return ", ".join(
+        f"{int((stimuli.split == part).sum()):,} {part}" for part in datasets.SPLITS
+    )
+
+
+def show_step(progress: tqdm) -> Callable[[Evaluation], None]:
+    """Move the progress bar by a step and show the loss, accuracy and silence of recent steps."""
+    recent: dict[str, float] = {}
+
+    def show(evaluation: Evaluation) -> None:
+        values = {"loss": evaluation.loss, "accuracy": evaluation.accuracy}
+        values |= {f"silent {layer}": value for layer, value in enumerate(evaluation.silent, 1)}
+        for name, value in values.items():
+            recent[name] = 0.95 * recent.get(name, value) + 0.05 * value
+        silent = " ".join(f"{recent[name]:.2f}" for name in values if name.startswith("silent"))
+        progress.set_postfix_str(
+            f"loss {recent['loss']:.3f}, accuracy {recent['accuracy']:.3f}, silent {silent}",
+            refresh=False,
+        )
+        progress.update()
+
+    return show
+
+
+def show_epoch(progress: tqdm) -> Callable[[Run], None]:
+    """Name the epoch and its validation accuracy beside the progress bar."""
+
+    def show(run: Run) -> None:
+        validated = run.history[-1]["validation_accuracy"]
+        progress.set_description(
+            f"epoch {run.epoch}/{run.settings.epochs}, validation {validated:.3f}"
+        )
+
+    return show
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
