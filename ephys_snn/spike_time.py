@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ephys_snn.errors import InputError
-from ephys_snn.kernels import reference
+from ephys_snn.kernels import cpu, reference
 from ephys_snn.lif import LIF
 
 
@@ -62,26 +62,25 @@ class _FirstSpikeTimes(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, input_times, weights, lif):
-        times = input_times.reshape(-1, weights.shape[0]) / lif.tau_m
-        scaled_weights = weights / lif.threshold
-        spike_times = reference.first_spike_times(times, scaled_weights, lif.equal_time_constants)
-        ctx.save_for_backward(times, scaled_weights, spike_times)
         ctx.lif, ctx.input_shape = lif, input_times.shape
+        ctx.kernel = cpu if input_times.device.type == "cpu" else reference
+        times = input_times.reshape(-1, weights.shape[0]) / lif.tau_m
+        spike_times, ctx.saved = ctx.kernel.forward(
+            times, weights / lif.threshold, lif.equal_time_constants
+        )
         return (spike_times * lif.tau_m).reshape(*input_times.shape[:-1], weights.shape[1])
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_spike_times):
-        times, weights, spike_times = ctx.saved_tensors
-        grad_times, grad_weights = reference.gradients(
-            times,
-            weights,
-            spike_times,
-            grad_spike_times.reshape(spike_times.shape),
-            ctx.lif.equal_time_constants,
+        grad_times, grad_weights = ctx.kernel.backward(
+            ctx.saved,
+            grad_spike_times.reshape(-1, grad_spike_times.shape[-1]),
+            ctx.needs_input_grad[0],
         )
         scale = ctx.lif.tau_m / ctx.lif.threshold
-        return grad_times.reshape(ctx.input_shape), grad_weights * scale, None
+        grad_times = None if grad_times is None else grad_times.reshape(ctx.input_shape)
+        return grad_times, grad_weights * scale, None
 
 
 def _check(input_times, weights):

@@ -34,6 +34,16 @@ CHUNK = 2**24
 """Largest number of (trial, pre, post) elements that the gradient holds at once."""
 
 
+def forward(times, weights, equal):
+    spike_times = first_spike_times(times, weights, equal)
+    return spike_times, (times, weights, spike_times, equal)
+
+
+def backward(saved, grad_spike_times, want_times):
+    times, weights, spike_times, equal = saved
+    return gradients(times, weights, spike_times, grad_spike_times, equal)
+
+
 def first_spike_times(input_times: Tensor, weights: Tensor, equal_time_constants: bool) -> Tensor:
     """Times of the first threshold crossings.
 
