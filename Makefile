@@ -1,0 +1,43 @@
+# make demo    install, train on handwritten digits, record, run every pipeline
+# make test    install, run the test suite       make test-slow   the tests that take minutes
+# make lint    check style                       make bench       print the benchmarks
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := results/demo
+
+.PHONY: demo test test-slow lint bench clean
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[test,dev]"
+	touch $@
+
+demo: .venv/ready
+	mkdir -p $(DEMO)
+	$(BIN)/python -m ephys_snn.train --data digits --hidden 100 100 100 100 --out $(DEMO)/digits.pt
+	$(BIN)/python -m ephys_snn.record $(DEMO)/digits.pt $(DEMO)/digits.nix
+	$(BIN)/python -m ephys_snn.record $(DEMO)/digits.pt $(DEMO)/untrained.nix --untrained
+	$(BIN)/python pipelines/synchrony.py $(DEMO)/digits.nix --out $(DEMO)
+	$(BIN)/python pipelines/information_gain.py $(DEMO)/digits.nix --out $(DEMO) \
+		--compare $(DEMO)/untrained.nix
+	$(BIN)/python pipelines/pathways.py $(DEMO)/digits.nix --out $(DEMO)
+	$(BIN)/python pipelines/separability.py $(DEMO)/digits.nix --out $(DEMO)
+	@echo; echo "The figures:"; ls $(CURDIR)/$(DEMO)/*.png
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+test-slow: .venv/ready
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+
+bench: .venv/ready
+	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/reading.py
+
+clean:
+	rm -rf .venv results build *.egg-info
