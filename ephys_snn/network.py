@@ -6,17 +6,18 @@ t^l = first_spike_times(t^{l-1}, W^l). The first output neuron to spike decides 
 Initial weights are chosen by what a synchronous volley of all presynaptic neurons would do. Its
 net weight w onto a neuron makes that neuron spike after the delay −τ W₀(−θ/w) (`lif.volley_delay`),
 so a volley travels at the same pace through layers of any width if w is the same in all of them.
-The net weight is the difference of excitation E and inhibition I = ρE, hence
+The net weight is the difference of excitation E and inhibition ρE, each weight drawn from an
+exponential distribution of mean E/N_exc or −ρE/N_inh. Hence
 
 .. math::
 
-    E = w / (1 - \rho), \qquad \langle w_{exc} \rangle = E / N_{exc}, \qquad
-    \langle w_{inh} \rangle = -\rho E / N_{inh},
+    E = w / (1 - \rho), \qquad
+    \sigma^2 = E^2 \left( 1/N_{exc} + \rho^2/N_{inh} \right),
 
-each weight drawn from an exponential distribution of that mean. The nearer ρ to 1, the more do
-neurons differ that receive the same volley: their net weight has the standard deviation
-√(E²/N_exc + ρ²E²/N_inh). Inputs have no cell type; their weights are normal with mean w/N and
-standard deviation `INPUT_SPREAD`·θ/√N.
+σ being the standard deviation of the net weight between the neurons of a layer. If all neurons were
+alike (σ = 0) they would spike at once whatever the stimulus; the balance ρ is therefore chosen such
+that σ = s·w for a given spread s, in layers of any width. Inputs have no cell type; their weights
+are normal with mean w/N and standard deviation `INPUT_SPREAD`·θ/√N.
 """
 
 import hashlib
@@ -49,8 +50,8 @@ class Initialization:
     net_weight : float
         Summed weight of all synapses of a neuron, in units of the threshold; a synchronous volley
         needs more than e to make the neuron spike.
-    inhibition : float
-        Summed inhibition relative to summed excitation, at least 0 and below 1.
+    spread : float
+        Standard deviation of the net weight between the neurons of a layer, relative to its mean.
 
     Raises
     ------
@@ -59,7 +60,7 @@ class Initialization:
     """
 
     net_weight: float = 10.0
-    inhibition: float = 0.8
+    spread: float = 0.5
 
     def __post_init__(self):
         if not math.e < self.net_weight < math.inf:
@@ -67,11 +68,29 @@ class Initialization:
                 "the initial net weight must exceed e = 2.72 thresholds, or nothing spikes; "
                 f"got {self.net_weight:g}"
             )
-        if not 0 <= self.inhibition < 1:
-            raise InputError(
-                "the initial inhibition must be at least 0 and below 1 (times the excitation); "
-                f"got {self.inhibition:g}"
-            )
+        if not 0 < self.spread < math.inf:
+            raise InputError(f"the initial spread must be above 0; got {self.spread:g}")
+
+    def balance(self, n_excitatory: int, n_inhibitory: int) -> float:
+        """Inhibition ρ relative to excitation that gives the spread; 0 where none is needed.
+
+        Parameters
+        ----------
+        n_excitatory, n_inhibitory : int
+            Numbers of presynaptic neurons.
+
+        Returns
+        -------
+        float
+            At least 0 and below 1: the smaller root of 1/N_exc + ρ²/N_inh = s² (1 − ρ)².
+        """
+        wanted = self.spread**2
+        constant = wanted - 1 / n_excitatory
+        if n_inhibitory == 0 or constant <= 0:
+            return 0.0
+        square = wanted - 1 / n_inhibitory
+        # The form of the root that holds for square = 0 too.
+        return constant / (wanted + math.sqrt(wanted**2 - square * constant))
 
 
 @dataclass
@@ -331,8 +350,8 @@ def _draw_weights(
         return torch.from_numpy(generator.normal(net / pre, spread, (pre, post))).float()
     n_excitatory = int((presynaptic == dale.EXCITATORY).sum())
     n_inhibitory = pre - n_excitatory
-    inhibition = initialization.inhibition if n_inhibitory else 0.0
-    excitation = net / (1 - inhibition)
+    balance = initialization.balance(n_excitatory, n_inhibitory)
+    excitation = net / (1 - balance)
     scale = np.full((pre, 1), excitation / n_excitatory)
-    scale[n_excitatory:] = -inhibition * excitation / max(n_inhibitory, 1)
+    scale[n_excitatory:] = -balance * excitation / max(n_inhibitory, 1)
     return torch.from_numpy(generator.standard_exponential((pre, post)) * scale).float()

@@ -62,8 +62,8 @@ def parser() -> argparse.ArgumentParser:
         help="synaptic time constant: tau-m, or half of it")
     add("--net-weight", type=float, default=draw.net_weight, metavar="W",
         help="initial net weight onto a neuron, in thresholds")
-    add("--inhibition", type=float, default=draw.inhibition, metavar="RATIO",
-        help="initial inhibition relative to excitation")
+    add("--spread", type=float, default=draw.spread, metavar="RATIO",
+        help="initial SD of the net weight between neurons, relative to it")
     return options
 
 
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     code = LatencyCode(options.early, options.late)
     lif = LIF(options.tau_m, options.tau_s)
-    initialization = Initialization(options.net_weight, options.inhibition)
+    initialization = Initialization(options.net_weight, options.spread)
     check_writable(options.out)
     stimuli = load_stimuli(options.data, code)
     layer_sizes = [stimuli.times.shape[1], *options.hidden, len(stimuli.classes)]

@@ -7,7 +7,8 @@ Loss of a trial with output spike times T_k and class y (Göltz et al. 2021), ti
     L = \log \sum_k e^{-T_k/\xi} + T_y/\xi + \alpha\, e^{T_y/\beta},
     \qquad \xi = 0.2,\ \alpha = 0.005,\ \beta = 1 .
 
-Every step: Adam on the gradient, then two corrections and one law.
+Every step is one of Adam, its size relative to the root mean square of a layer's initial weights,
+with two corrections and one law:
 
 - *Centralization* (Yong et al. 2020). All weights onto a hidden neuron share a gradient component
   that only says "spike earlier" or "later". Adam turns it into a step of the summed weight that is
@@ -16,7 +17,7 @@ Every step: Adam on the gradient, then two corrections and one law.
   ∂L/∂w_ij ← ∂L/∂w_ij − ⟨∂L/∂w_ij⟩_i.
 - *Rousing the silent.* A neuron that does not spike has no gradient. Where the fraction f of a
   batch's trials in which a neuron spikes is below a floor f₀, its excitatory weights grow, together
-  by `ROUSING`·θ (1 − f/f₀) per step.
+  by `ROUSING`·θ (1 − f/f₀) per step. An output neuron should spike in all trials of its own class.
 - *Dale's law*: weights of the wrong sign become 0 (`dale.project_`).
 
 References
@@ -58,7 +59,8 @@ class Settings:
     batch_size : int
         Trials per step.
     learning_rate : float
-        Largest step size of Adam, reached after the warm-up; falls to 1 % of it as a half cosine.
+        Largest step size of Adam, relative to the root mean square of a layer's initial weights;
+        reached after the warm-up, it falls to 1 % as a half cosine.
     warm_up : float
         Fraction of all steps in which the step size rises from 0.
     jitter : float
@@ -215,7 +217,7 @@ def evaluate(network: Network, times: np.ndarray, labels: np.ndarray) -> Evaluat
 
 
 def learning_rate(step: int, n_steps: int, settings: Settings) -> float:
-    """Step size of Adam: linear warm-up, then a half cosine down to 1 %."""
+    """Relative step size of Adam: linear warm-up, then a half cosine down to 1 %."""
     warm_up = settings.warm_up * n_steps
     if step < warm_up:
         return settings.learning_rate * (step + 1) / (warm_up + 1)
@@ -265,8 +267,9 @@ def start(network: Network, settings: Settings) -> Run:
         network=network,
         settings=settings,
         optimizer=torch.optim.Adam(
-            {"params": [weights], "scale": weights.detach().square().mean().sqrt().item()}
-            for weights in network.weights
+            [{"params": [weights], "scale": weights.detach().square().mean().sqrt().item()}
+             for weights in network.weights],
+            fused=True,
         ),
         generator=np.random.default_rng([settings.seed, 1]),
         signs=network.signs,
@@ -286,7 +289,7 @@ def step(run: Run, times: torch.Tensor, labels: torch.Tensor, rate: float) -> Ev
     labels : torch.Tensor of int64, shape (trial,)
         The right classes.
     rate : float
-        Step size.
+        Relative step size.
 
     Returns
     -------
@@ -303,19 +306,18 @@ def step(run: Run, times: torch.Tensor, labels: torch.Tensor, rate: float) -> Ev
     for group in run.optimizer.param_groups:
         group["lr"] = rate * group["scale"]
     run.optimizer.step()
-    active = [active_fraction(spikes) for spikes in layers[:-1]]
-    floors = [settings.activity_floor] * len(active)
+    active = [active_fraction(spikes) for spikes in layers]
+    needed = [*active[:-1], right_fraction(layers[-1], labels)]
+    floors = [settings.activity_floor] * (len(layers) - 1) + [1.0]
     for weights, sign, fraction, floor in zip(
-        network.weights, run.signs, [*active, right_fraction(layers[-1], labels)], [*floors, 1.0],
-        strict=True,
+        network.weights, run.signs, needed, floors, strict=True
     ):
         rouse_(weights, sign, fraction, floor, network.lif.threshold)
         if sign is not None:
             dale.project_(weights, sign)
+    right = network.decision(layers[-1].detach()) == labels
     return Evaluation(
-        loss.item(),
-        (network.decision(layers[-1].detach()) == labels).double().mean().item(),
-        [torch.isinf(layer).double().mean().item() for layer in layers],
+        loss.item(), right.double().mean().item(), [1 - one.mean().item() for one in active]
     )
 
 

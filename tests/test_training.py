@@ -1,0 +1,161 @@
+"""Training: loss, corrections, Dale's law after every step, reproducibility, accuracy."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ephys_snn import dale, training
+from ephys_snn.errors import InputError
+from ephys_snn.network import Network
+from ephys_snn.stimuli import Stimuli
+from ephys_snn.training import Settings, first_spike_loss
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Layers of twenty neurons are faster on one thread than on several."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def stimuli() -> Stimuli:
+    """Three classes that differ in which third of 30 inputs is early."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(240) % 3
+    times = generator.uniform(5, 20, (240, 30))
+    for row, label in zip(times, labels, strict=True):
+        row[10 * label:10 * (label + 1)] = generator.uniform(1, 6, 10)
+    split = np.repeat(["train", "validation", "test"], 80)
+    return Stimuli("thirds", times, labels, ("a", "b", "c"), split)
+
+
+def draw(stimuli, hidden=(20, 20), seed=0) -> Network:
+    return Network.draw([stimuli.times.shape[1], *hidden, len(stimuli.classes)], seed=seed)
+
+
+def test_the_loss_is_the_definition():
+    times = torch.tensor([[3.0, 5.0, 20.0], [12.0, 2.0, 7.0]], dtype=torch.float64)
+    for trial, label in ((0, 1), (1, 2)):
+        scaled = [time / 10 for time in times[trial].tolist()]
+        expected = (math.log(sum(math.exp(-time / 0.2) for time in scaled))
+                    + scaled[label] / 0.2 + 0.005 * math.exp(scaled[label]))
+        loss = first_spike_loss(times[[trial]], torch.tensor([label]), tau=10.0)
+        assert loss.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_silent_outputs_leave_loss_and_gradient_finite():
+    times = torch.tensor([[math.inf, 8.0, math.inf]] * 2, requires_grad=True)
+    loss = first_spike_loss(times, torch.tensor([0, 1]), tau=10.0)
+    loss.sum().backward()
+    assert torch.isfinite(loss).all() and torch.isfinite(times.grad).all()
+    assert loss[0] > loss[1]
+    assert (times.grad[:, [0, 2]] == 0).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 20), st.integers(1, 10))
+def test_centralized_gradients_have_no_common_mode(seed, pre, post):
+    gradient = torch.randn(pre, post, generator=torch.Generator().manual_seed(seed)).double()
+    centred = training.centralize_(gradient.clone())
+    np.testing.assert_allclose(centred.sum(dim=0), 0, atol=1e-12)
+    difference = gradient - centred
+    np.testing.assert_allclose(difference, difference[:1].expand_as(difference), atol=1e-12)
+
+
+def test_only_neurons_below_the_floor_are_roused_by_their_excitation():
+    sign = dale.signs(dale.cell_types(4, 0.5))
+    before = torch.tensor([0.0, 1.0, -1.0, -2.0])[:, None].repeat(1, 3)
+    active = torch.tensor([0.0, 0.15, 0.5])
+    after = training.rouse_(before.clone(), sign, active, floor=0.3, threshold=2.0)
+    growth = training.ROUSING * 2.0 / 4
+    expected = torch.tensor([[growth, growth / 2, 0.0]] * 2 + [[0.0] * 3] * 2)
+    torch.testing.assert_close(after - before, expected)
+
+
+def test_a_silent_network_is_roused(stimuli):
+    network = draw(stimuli)
+    with torch.no_grad():
+        for weights in network.weights:
+            weights.mul_(0.1)
+    assert training.evaluate(network, *stimuli.part("train")).silent[-1] == 1.0
+    network = training.train(network, stimuli, Settings(epochs=6, batch_size=10))
+    assert max(training.evaluate(network, *stimuli.part("test")).silent) < 0.3
+
+
+def test_dales_law_holds_after_every_step_for_every_hidden_neuron(stimuli):
+    network = draw(stimuli)
+    checked = []
+
+    def check(evaluation):
+        for weights, sign in zip(network.weights[1:], network.signs[1:], strict=True):
+            assert dale.obeys(weights.detach(), sign)
+        checked.append(evaluation)
+
+    training.train(network, stimuli, Settings(epochs=4, batch_size=8, learning_rate=0.3), check)
+    assert len(checked) == 40
+    # The steps were large enough to break the law without the projection.
+    assert (network.weights[1] == 0).any()
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(stimuli):
+    first, second, other = (
+        training.train(draw(stimuli), stimuli, Settings(epochs=3, seed=seed)).sha256()
+        for seed in (0, 0, 1)
+    )
+    assert first == second != other
+
+
+def test_the_weights_that_did_best_on_validation_are_kept(stimuli):
+    kept = []
+    network = training.train(
+        draw(stimuli), stimuli, Settings(epochs=8, batch_size=8, learning_rate=0.2),
+        after_epoch=lambda run: kept.append([w.detach().clone() for w in run.network.weights]),
+    )
+    accuracies = [entry["validation_accuracy"] for entry in network.metadata["history"]]
+    best = len(accuracies) - 1 - int(np.argmax(accuracies[::-1]))
+    assert all(torch.equal(a, b) for a, b in zip(network.weights, kept[best], strict=True))
+    evaluation = training.evaluate(network, *stimuli.part("validation"))
+    assert evaluation.accuracy == max(accuracies)
+
+
+def test_evaluation_is_what_counting_gives(stimuli):
+    network = draw(stimuli)
+    times, labels = stimuli.part("test")
+    evaluation = training.evaluate(network, times, labels)
+    layers = network(times)
+    right = sum(
+        bool(np.isfinite(row).any()) and int(np.argmin(row)) == label
+        for row, label in zip(layers[-1].numpy(), labels, strict=True)
+    )
+    assert evaluation.accuracy == right / len(labels)
+    np.testing.assert_allclose(
+        evaluation.silent, [np.isinf(layer.numpy()).mean() for layer in layers]
+    )
+
+
+def test_the_step_size_warms_up_and_falls():
+    settings = Settings(epochs=1, learning_rate=0.1, warm_up=0.1)
+    rates = [training.learning_rate(index, 100, settings) for index in range(100)]
+    assert np.argmax(rates) == 10 and rates[10] == pytest.approx(0.1)
+    assert (np.diff(rates[:10]) > 0).all() and (np.diff(rates[10:]) < 0).all()
+    assert rates[0] > 0 and rates[-1] == pytest.approx(0.001, rel=0.1)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ({"epochs": 0}, "`epochs` must be at least 1; got 0"),
+    ({"batch_size": 0}, "`batch_size`"),
+    ({"learning_rate": 0.0}, "`learning_rate` must be above 0"),
+    ({"learning_rate": math.nan}, "`learning_rate`"),
+    ({"jitter": -1.0}, "`jitter` must be at least 0 ms"),
+    ({"warm_up": 1.0}, "`warm_up`"),
+    ({"activity_floor": -0.5}, "`activity_floor`"),
+])
+def test_impossible_settings_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Settings(**{"epochs": 1, **arguments})
