@@ -245,11 +245,11 @@ def _write_frame(path: Path, recording: Recording, trials_name: str) -> None:
     import nixio
 
     trials = recording.trials
-    annotations = {key: json.dumps(value) if key in JSON_ANNOTATIONS else value
-                   for key, value in recording.annotations.items()}
+    annotations = {key: _storable(key, value) for key, value in recording.annotations.items()}
     annotations["areas"] = json.dumps(list(recording.areas) if recording.areas_ordered else None)
-    block = neo.Block(name=Path(recording.path or path).stem,
-                      **{**annotations, "n_units": len(recording.units)})
+    annotations["n_units"] = len(recording.units)
+    block = neo.Block(name=Path(recording.path or path).stem)
+    block.annotations.update(annotations)
     segment = neo.Segment(name="recording")
     if recording.resolution is not None:
         segment.annotate(time_resolution_ms=float(recording.resolution))
@@ -278,6 +278,15 @@ def _write_frame(path: Path, recording: Recording, trials_name: str) -> None:
         section["neo_name"], section["nix_name"] = area, name
         nix_block.create_group(name, "neo.group").metadata = section
     file.close()
+
+
+def _storable(key: str, value: Any) -> str | int | float | bool:
+    """A value that NIX properties hold as it is; structures as JSON."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if key not in JSON_ANNOTATIONS and isinstance(value, (str, int, float, bool)):
+        return value
+    return json.dumps(value, default=str)
 
 
 class _TrainWriter:

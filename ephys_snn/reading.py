@@ -117,7 +117,8 @@ def _read_with_neo(path: Path) -> Contents:
         tuple(_train_from_neo(train) for train in segment.spiketrains),
         tuple(_marks_from_neo(epoch, epoch.durations) for epoch in segment.epochs),
         tuple(_marks_from_neo(event, None) for event in segment.events),
-        {**blocks[0].annotations, **segment.annotations})
+        {key: value for key, value in {**blocks[0].annotations, **segment.annotations}.items()
+         if key != "nix_name"})
 
 
 def _opens_as_hdf5(path: Path) -> bool:

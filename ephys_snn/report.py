@@ -1,0 +1,245 @@
+"""One page with everything: ``python pipelines/report.py out.nix``.
+
+The recording is read once, two processes run the pipelines, and their figures, tables, warnings
+and parameters go into one self-contained HTML page, with the files beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import multiprocessing
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from tqdm import tqdm
+
+from ephys_snn.atomic import replacing
+from ephys_snn.errors import InputError, command
+from ephys_snn.options import (
+    add_output_options,
+    add_recording_options,
+    open_recording,
+    positive_int,
+    results_path,
+)
+from ephys_snn.pipelines import information_gain, pathways, separability, synchrony
+from ephys_snn.pipelines.pipeline import Pipeline
+from ephys_snn.recording import Recording, ResponseWindows
+from ephys_snn.results import PipelineResult, provenance, results_folder, write_results
+
+TITLES = {
+    "synchrony": "Synchronization: pulse packets",
+    "information_gain": "Semantization: information gain",
+    "pathways": "Class-specific pathways",
+    "separability": "Separability of the classes",
+}
+PIPELINES = (synchrony.PIPELINE, information_gain.PIPELINE, pathways.PIPELINE,
+             separability.PIPELINE)
+ROWS_SHOWN = 40  # of a table; the whole is in its CSV
+ROWS_OPEN = 20  # tables up to this size are unfolded
+
+
+class Section(NamedTuple):
+    """What the page says of one pipeline.
+
+    Attributes
+    ----------
+    name, title : str
+    summary, warnings : list of str
+    figures : list of Path
+    tables : dict of str to DataFrame
+    parameters : dict
+    error : str
+        Why the pipeline gave nothing, or ''.
+    """
+
+    name: str
+    title: str
+    summary: list[str]
+    warnings: list[str]
+    figures: list[Path]
+    tables: dict[str, pd.DataFrame]
+    parameters: dict[str, Any]
+    error: str = ""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    options = argparse.ArgumentParser(
+        prog="report", description="Run every pipeline on a recording and write one page.")
+    add_recording_options(options)
+    group = options.add_argument_group("analysis")
+    group.add_argument("--permutations", type=positive_int, metavar="N",
+                       help="permutations in every pipeline (default: each pipeline's own)")
+    group.add_argument("--processes", type=positive_int, default=2, metavar="N",
+                       help="processes that share the pipelines (default: %(default)s)")
+    add_output_options(options)
+    return options
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the report as the command line says."""
+    args = parser().parse_args(argv)
+    folder = results_folder(results_path(args))
+    recording, windows = open_recording(args)
+    sections = run_pipelines(recording, windows, args, folder)
+    page = folder / "report.html"
+    with replacing(page) as temporary:
+        temporary.write_text(render(recording, windows, sections, args), encoding="utf-8")
+    for section in sections:
+        if section.error:
+            print(f"note: {section.name}: {section.error}", file=sys.stderr)
+    if not args.quiet:
+        print(lead(sections))
+        print(f"wrote {page}")
+
+
+def run_pipelines(recording: Recording, windows: ResponseWindows, args: argparse.Namespace,
+                  folder: Path) -> list[Section]:
+    """Run every pipeline on a recording that is in memory, several at a time."""
+    # Forked processes share the recording's memory; elsewhere it is sent to them.
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(args.processes, context, _start_worker,
+                             ((recording, windows, folder),)) as pool:
+        futures: dict[Future, Pipeline] = {
+            pool.submit(_run, index, pipeline_options(pipeline, args)): pipeline
+            for index, pipeline in enumerate(PIPELINES)}
+        sections = {}
+        with tqdm(total=len(futures), desc="pipelines", disable=args.quiet) as bar:
+            for future in as_completed(futures):
+                sections[futures[future].name] = future.result()
+                bar.set_postfix_str(futures[future].name)
+                bar.update()
+    return [sections[pipeline.name] for pipeline in PIPELINES]
+
+
+_JOB: tuple[Recording, ResponseWindows, Path] | None = None
+
+
+def _start_worker(job: tuple[Recording, ResponseWindows, Path]) -> None:
+    global _JOB
+    from threadpoolctl import threadpool_limits
+
+    _JOB = job
+    threadpool_limits(1)  # the processes already share the cores
+
+
+def _run(index: int, options: argparse.Namespace) -> Section:
+    recording, windows, folder = _JOB
+    pipeline = PIPELINES[index]
+    try:
+        result = pipeline.analyse(recording, windows, options)
+        written = write_results(result, recording, folder, "png", options.dpi)
+    except InputError as error:
+        return Section(pipeline.name, TITLES[pipeline.name], [], [], [], {}, {}, str(error))
+    figures = [path for path in written if path.suffix == ".png"]
+    return Section(pipeline.name, TITLES[pipeline.name], list(result.summary),
+                   list(result.warnings), figures, dict(result.tables), dict(result.parameters))
+
+
+def pipeline_options(pipeline: Pipeline, args: argparse.Namespace) -> argparse.Namespace:
+    """The options of a pipeline: its own defaults, and what the report was told."""
+    options = argparse.ArgumentParser()
+    pipeline.add_options(options)
+    namespace = argparse.Namespace(**{**vars(args), **vars(options.parse_args([]))})
+    if args.permutations is not None and hasattr(namespace, "permutations"):
+        namespace.permutations = args.permutations
+    namespace.quiet = True  # bars of several processes would overwrite each other
+    return namespace
+
+
+def render(recording: Recording, windows: ResponseWindows, sections: Sequence[Section],
+           args: argparse.Namespace) -> str:
+    """The page."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    template = environment.from_string(
+        files("ephys_snn").joinpath("report.html").read_text(encoding="utf-8"))
+    about = PipelineResult("report", {}, {}, {
+        key: value for key, value in vars(args).items() if value is not None})
+    not_asked = list(dict.fromkeys(
+        [*recording.notes, *(line for section in sections for line in
+                             ([section.error] if section.error else section.warnings))]))
+    return template.render(
+        title=recording.path.name if recording.path else "recording",
+        lead=lead(sections), not_asked=not_asked,
+        units=_table_for_page(units_by_area(recording)), trials=describe_trials(recording, windows),
+        sections=[_section_for_page(section) for section in sections],
+        provenance=json.dumps(provenance(about, recording), indent=2))
+
+
+def lead(sections: Sequence[Section]) -> str:
+    """What was found, in one paragraph."""
+    return " ".join(line for section in sections for line in section.summary[:2]) or \
+        "Nothing could be computed; the reasons stand below."
+
+
+def units_by_area(recording: Recording) -> pd.DataFrame:
+    """Numbers of units by area and cell type."""
+    rows = [{"area": area, "cell_type": cell_type,
+             "n_units": len(recording.units_in(area, cell_type))}
+            for area in recording.areas for cell_type in recording.cell_types_in(area)]
+    return pd.DataFrame(rows)
+
+
+def describe_trials(recording: Recording, windows: ResponseWindows) -> str:
+    """Trials, classes and response window in words."""
+    trials = recording.trials
+    counts = [f"{name or 'no label'} ({int((trials.label == name).sum())})"
+              for name in trials.classes[:20]]
+    more = f" and {len(trials.classes) - 20} more" if len(trials.classes) > 20 else ""
+    order = "in the order of processing" if recording.areas_ordered else \
+        "in no stated order, so that there is no trend with depth"
+    return (f"{len(trials)} trials of {len(trials.classes)} classes: {', '.join(counts)}{more}. "
+            f"Response window: {windows.description}, "
+            f"{int(windows.used.sum())} trials have one. Areas are {order}.")
+
+
+class Column(NamedTuple):
+    """A column of a table on the page."""
+
+    name: str
+    text: bool
+
+
+def _section_for_page(section: Section) -> dict[str, Any]:
+    return {
+        **section._asdict(),
+        "figures": [{"name": path.stem, "data": base64.b64encode(path.read_bytes()).decode()}
+                    for path in section.figures],
+        "tables": [{"name": f"{name}.csv", **_table_for_page(table)}
+                   for name, table in section.tables.items()],
+        "parameters": json.dumps(section.parameters, indent=2, default=str),
+    }
+
+
+def _table_for_page(table: pd.DataFrame) -> dict[str, Any]:
+    shown = table.head(ROWS_SHOWN)
+    columns = [Column(name, not pd.api.types.is_numeric_dtype(table[name])) for name in table]
+    return {"columns": columns, "n_rows": len(table), "n_shown": len(shown),
+            "open": len(table) <= ROWS_OPEN, "rows": list(_rows(shown, columns))}
+
+
+def _rows(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[list[tuple[Column, str]]]:
+    for row in table.itertuples(index=False):
+        yield [(column, _cell(value)) for column, value in zip(columns, row, strict=True)]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
