@@ -1,0 +1,56 @@
+"""Every example runs, and does what it says."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ephys_snn.recording import Recording
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+def run(name: str, *arguments) -> str:
+    process = subprocess.run([sys.executable, EXAMPLES / f"{name}.py", *map(str, arguments)],
+                             capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+def test_spike_time_gradients():
+    assert "which sum to 1" in run("spike_time_gradients")
+
+
+def test_analyse_a_recording():
+    lines = run("analyse_a_recording").splitlines()
+    assert any(line.startswith("layer_1: ") for line in lines)
+    assert any(line.startswith("input -> layer_1: ") for line in lines)
+
+
+@pytest.fixture
+def gdf_arguments() -> list[str]:
+    return ["--units", "2,3", "--area", "M1", "--stop", "12",
+            "--start", "111=delay1,112=delay2,113=delay3,114=delay4"]
+
+
+def test_convert_gdf_gives_the_same_recording_as_others_made_of_it(shared, tmp_path,
+                                                                  gdf_arguments):
+    run("convert_gdf", shared / "recordings" / "winny131_23.gdf", tmp_path / "w.nix",
+        *gdf_arguments)
+    ours = Recording.read(tmp_path / "w.nix")
+    theirs = Recording.read(shared / "recordings" / "riehle1997_winny131_23.nix")
+    np.testing.assert_allclose(ours.spike_times, theirs.spike_times)
+    np.testing.assert_allclose(ours.trials.onset, theirs.trials.onset)
+    np.testing.assert_allclose(ours.trials.duration, theirs.trials.duration)
+    np.testing.assert_array_equal(ours.trials.label, theirs.trials.label)
+
+
+def test_convert_gdf_refuses_other_files(tmp_path, gdf_arguments):
+    path = tmp_path / "notes.gdf"
+    path.write_text("hello\n")
+    process = subprocess.run([sys.executable, EXAMPLES / "convert_gdf.py", path,
+                              tmp_path / "out.nix", *gdf_arguments], capture_output=True, text=True)
+    assert process.returncode == 2
+    assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
