@@ -1,6 +1,7 @@
 """Permutation, bootstrap, false discovery: is it more than chance, and how sure are we?"""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -89,3 +90,71 @@ def bootstrap_interval(values: np.ndarray, rng: np.random.Generator, level: floa
     samples = statistic(values[rng.integers(len(values), size=(n_resamples, len(values)))], axis=1)
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def bootstrap_difference(values: np.ndarray, others: np.ndarray, rng: np.random.Generator,
+                         level: float = 0.95, n_resamples: int = 1000) -> tuple[float, float]:
+    """Percentile bootstrap interval of mean(values) - mean(others), both resampled.
+
+    Parameters
+    ----------
+    values, others : (n,), (m,) float
+        Independent samples.
+
+    Returns
+    -------
+    low, high : float
+        nan where either has fewer than two values.
+    """
+    if min(len(values), len(others)) < 2:
+        return np.nan, np.nan
+    means = [np.asarray(sample)[rng.integers(len(sample), size=(n_resamples, len(sample)))
+                                ].mean(axis=1) for sample in (values, others)]
+    low, high = np.quantile(means[0] - means[1], [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+class SurrogateComparison(NamedTuple):
+    """How a statistic compares with its surrogates.
+
+    Attributes
+    ----------
+    null_mean : (...) float
+        Mean of the surrogates.
+    ratio : (...) float
+        observed / null_mean.
+    z : (...) float
+        (observed - null_mean) / SD of the surrogates (ddof 1); nan where they do not vary.
+    p_value : (...) float
+        One-sided permutation p.
+    """
+
+    null_mean: np.ndarray
+    ratio: np.ndarray
+    z: np.ndarray
+    p_value: np.ndarray
+
+
+def surrogate_comparison(observed: np.ndarray, null: np.ndarray,
+                         alternative: str = "greater") -> SurrogateComparison:
+    """Effect sizes and one-sided p of a statistic against surrogate data.
+
+    Parameters
+    ----------
+    observed : (...) float
+    null : (surrogate, ...) float
+        A surrogate without a value (nan) counts for chance in p and not at all in the mean.
+    alternative : {'greater', 'less'}
+        Whether the observed statistic should be greater or less than chance.
+    """
+    observed, null = np.asarray(observed, dtype=float), np.asarray(null, dtype=float)
+    sign = {"greater": 1.0, "less": -1.0}[alternative]
+    p_value = permutation_p_value(sign * observed, np.where(np.isnan(null), np.inf, sign * null))
+    valid = ~np.isnan(null)
+    n_valid = valid.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(valid, null, 0.0).sum(axis=0) / n_valid
+        squares = np.where(valid, (null - mean) ** 2, 0.0).sum(axis=0)
+        sd = np.sqrt(squares / (n_valid - 1))
+        z = np.where(sd > 1e-12 * np.abs(mean), (observed - mean) / sd, np.nan)
+        return SurrogateComparison(mean, observed / mean, z, p_value)
