@@ -20,7 +20,8 @@ from ephys_snn.recording import Recording
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PACKAGES = ("ephys_snn", "neo", "nixio", "elephant", "numpy", "scipy", "pandas", "matplotlib")
+PACKAGES = ("ephys_snn", "neo", "nixio", "elephant", "numpy", "scipy", "scikit-learn", "pandas",
+            "matplotlib")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,9 @@
+"""Can the class of a trial be told from each area, and from when on?
+
+python pipelines/separability.py RECORDING [options]; --help lists them.
+"""
+
+from ephys_snn.pipelines.separability import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())
