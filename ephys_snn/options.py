@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from ephys_snn.errors import InputError
-from ephys_snn.reading import read_recording
+from ephys_snn.reading import DECISION_EVENT, read_recording
 from ephys_snn.recording import (
     Recording,
     ResponseWindows,
@@ -14,9 +17,10 @@ from ephys_snn.recording import (
     epoch_windows,
     event_windows,
     fixed_windows,
+    sort_labels,
 )
 
-DECISION_EVENT = "decision"
+DURATION_TOLERANCE = 0.02  # classes whose windows differ by more are not comparable
 
 
 def add_recording_options(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +70,8 @@ def open_recording(args: argparse.Namespace) -> tuple[Recording, ResponseWindows
         args.recording, area=args.area, one_area=args.one_area, areas=args.areas,
         trials=args.trials, label=args.label,
         trial_duration=None if args.window is None else args.window[1])
-    return recording, choose_windows(recording, args.until, args.window)
+    windows = choose_windows(recording, args.until, args.window)
+    return replace(recording, notes=(*recording.notes, *limits_of(windows, recording))), windows
 
 
 def choose_windows(recording: Recording, until: str | None = None,
@@ -93,7 +98,49 @@ def choose_windows(recording: Recording, until: str | None = None,
     if not windows.used.any():
         raise InputError(f"no trial has a response window ({windows.description}); "
                          "choose one with --window START STOP")
+    if not _inside(windows, recording).any():
+        raise InputError(
+            f"the response windows ({windows.description}) lie outside the recorded time, "
+            f"{recording.t_start:g} to {recording.t_stop:g} ms; choose another --window")
     return windows
+
+
+def limits_of(windows: ResponseWindows, recording: Recording) -> list[str]:
+    """What is to be known of response windows before anything is concluded, in words."""
+    limits = []
+    outside = int((windows.used & ~_inside(windows, recording)).sum())
+    if outside:
+        limits.append(f"{outside} response windows reach beyond the recorded time; what would "
+                      "have come there is missing")
+    start, stop = np.sort(windows.start[windows.used]), np.sort(windows.stop[windows.used])
+    overlapping = int((stop[:-1] > start[1:]).sum())
+    if overlapping:
+        limits.append(f"{overlapping} response windows reach into the next one, so that spikes "
+                      "count in two trials")
+    durations = _duration_by_class(windows, recording)
+    low, high = min(durations.values()), max(durations.values())
+    if not windows.until_decision and high > (1 + DURATION_TOLERANCE) * low:
+        limits.append(
+            "the response windows of the classes differ in length ("
+            + ", ".join(f"{name} {value:.0f} ms" for name, value in list(durations.items())[:6])
+            + "): what seems information about the class may be information about the length; "
+            "give all trials one --window START STOP")
+    return limits
+
+
+def _inside(windows: ResponseWindows, recording: Recording) -> np.ndarray:
+    """(trial,) bool, whether the window lies within the recorded time."""
+    slack = 1e-6  # ms; borders that were computed, not stored
+    return (windows.start >= recording.t_start - slack) & (
+        windows.stop <= recording.t_stop + slack)
+
+
+def _duration_by_class(windows: ResponseWindows, recording: Recording) -> dict[str, float]:
+    """Median duration of the response windows of each class, ms."""
+    label = recording.trials.label
+    present = sort_labels(label[windows.used])
+    return {name: float(np.median(windows.durations[windows.used & (label == name)]))
+            for name in present}
 
 
 def results_path(args: argparse.Namespace) -> Path:

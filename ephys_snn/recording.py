@@ -345,7 +345,7 @@ def decision_windows(trials: Trials) -> ResponseWindows:
 
 def fixed_windows(trials: Trials, start: float, stop: float) -> ResponseWindows:
     """Response windows ``[start, stop)`` in ms after each onset."""
-    if not start < stop:
+    if not -np.inf < start < stop < np.inf:
         raise InputError(f"--window must start before it stops; got {start:g} {stop:g} ms")
     return ResponseWindows(trials.onset, trials.onset + start, trials.onset + stop, False,
                            f"{start:g} to {stop:g} ms after onset")
