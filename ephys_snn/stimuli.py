@@ -94,7 +94,9 @@ class Stimuli:
             raise InputError(
                 f"`split` must be one of {', '.join(datasets.SPLITS)}; got {split!r}"
             )
-        chosen = self.split == split
+        chosen = np.flatnonzero(self.split == split)
+        if len(chosen) and chosen[-1] - chosen[0] == len(chosen) - 1:
+            chosen = slice(chosen[0], chosen[-1] + 1)  # a view: no copy of large data
         return self.times[chosen], self.labels[chosen]
 
 

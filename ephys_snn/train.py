@@ -19,14 +19,22 @@ from ephys_snn.network import Initialization, Network
 from ephys_snn.stimuli import LatencyCode, Stimuli, load_stimuli
 from ephys_snn.training import Evaluation, Run, Settings, evaluate, train
 
-# Passes through the training samples that let the loss settle: few samples need more of them.
-DEFAULT_EPOCHS = {"digits": 60, "mnist": 20, "yin-yang": 60}
 DEFAULT_HIDDEN = [400, 400, 400, 400]
+# Settings that suit a data set: few samples need more epochs, smaller batches and more jitter, and
+# coordinates bear less jitter than images.
+PRESETS = {
+    "digits": {"epochs": 60, "batch_size": 30, "learning_rate": 0.05, "jitter": 3.0},
+    "mnist": {"epochs": 20},
+    "yin-yang": {"epochs": 30, "jitter": 0.1},
+}
+DEFAULT_EPOCHS = 30
+# Synapses per step (weights times trials) below which threads cost more than they save.
+WORTH_THREADS = 5_000_000
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    settings, code, lif, draw = Settings(epochs=1), LatencyCode(), LIF(), Initialization()
+    code, lif, draw = LatencyCode(), LIF(), Initialization()
     options = argparse.ArgumentParser(
         prog="ephys_snn train",
         description="Train a deep network of first-spike neurons under Dale's law to classify.",
@@ -41,18 +49,17 @@ def parser() -> argparse.ArgumentParser:
     add("--excitatory", type=float, default=0.75, metavar="FRACTION",
         help="fraction of excitatory neurons in every hidden layer")
     add("--epochs", type=int, default=argparse.SUPPRESS, metavar="N",
-        help="passes through the training samples (default: "
-             f"{', '.join(f'{n} for {name}' for name, n in DEFAULT_EPOCHS.items())}, "
-             f"{default_epochs('')} for other data)")
+        help=f"passes through the training samples ({defaults('epochs')})")
     add("--seed", type=int, default=0, metavar="N",
         help="of the initial weights, the order of the samples and the jitter")
     add("--out", type=Path, default=Path("model.pt"), metavar="FILE", help="where to save")
-    add("--batch-size", type=int, default=settings.batch_size, metavar="N",
-        help="trials per step")
-    add("--learning-rate", type=float, default=settings.learning_rate, metavar="RATE",
-        help="largest step relative to the RMS initial weight of a layer")
-    add("--jitter", type=float, default=settings.jitter, metavar="MS",
-        help="SD of the noise on input spike times in training")
+    add("--batch-size", type=int, default=argparse.SUPPRESS, metavar="N",
+        help=f"trials per step ({defaults('batch_size')})")
+    add("--learning-rate", type=float, default=argparse.SUPPRESS, metavar="RATE",
+        help="largest step relative to the RMS initial weight of a layer "
+             f"({defaults('learning_rate')})")
+    add("--jitter", type=float, default=argparse.SUPPRESS, metavar="MS",
+        help=f"SD of the noise on input spike times in training ({defaults('jitter')})")
     add("--early", type=float, default=code.early, metavar="MS",
         help="spike time of the strongest intensity")
     add("--late", type=float, default=code.late, metavar="MS",
@@ -67,9 +74,18 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def default_epochs(data: str) -> int:
-    """Passes through the training samples where the user does not say."""
-    return DEFAULT_EPOCHS.get(data, 30)
+def defaults(name: str) -> str:
+    """What a setting is by default, in words: for other data, and for those with a preset."""
+    usual = getattr(Settings(DEFAULT_EPOCHS), name)
+    special = [f"{preset[name]} for {data}" for data, preset in PRESETS.items() if name in preset]
+    return ", ".join([f"default: {usual}", *special])
+
+
+def choose_settings(options: argparse.Namespace) -> Settings:
+    """What the user says, else what suits the data set."""
+    names = ("epochs", "batch_size", "learning_rate", "jitter", "seed")
+    given = {name: getattr(options, name) for name in names if hasattr(options, name)}
+    return Settings(**{"epochs": DEFAULT_EPOCHS, **PRESETS.get(options.data, {}), **given})
 
 
 @command
@@ -78,13 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if options.seed < 0:
         raise InputError(f"--seed must be at least 0; got {options.seed}")
-    settings = Settings(
-        epochs=getattr(options, "epochs", default_epochs(options.data)),
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        jitter=options.jitter,
-        seed=options.seed,
-    )
+    settings = choose_settings(options)
     code = LatencyCode(options.early, options.late)
     lif = LIF(options.tau_m, options.tau_s)
     initialization = Initialization(options.net_weight, options.spread)
@@ -94,8 +104,11 @@ def main(arguments: list[str] | None = None) -> None:
     network = Network.draw(layer_sizes, lif, options.excitatory, options.seed, initialization)
     network.metadata |= describe(options.data, stimuli, code, settings)
 
+    n_weights = sum(weights.numel() for weights in network.weights)
     print(f"{stimuli.name}: {describe_split(stimuli)}; network {'-'.join(map(str, layer_sizes))}, "
-          f"{sum(weights.numel() for weights in network.weights):,} weights")
+          f"{n_weights:,} weights")
+    if n_weights * settings.batch_size < WORTH_THREADS:
+        torch.set_num_threads(1)
     n_steps = settings.epochs * -(-int((stimuli.split == "train").sum()) // settings.batch_size)
     with tqdm(total=n_steps, unit="step", dynamic_ncols=True) as progress:
         train(network, stimuli, settings, show_step(progress), show_epoch(progress))

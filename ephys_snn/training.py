@@ -10,11 +10,11 @@ Loss of a trial with output spike times T_k and class y (Göltz et al. 2021), ti
 Every step is one of Adam, its size relative to the root mean square of a layer's initial weights,
 with two corrections and one law:
 
-- *Centralization* (Yong et al. 2020). All weights onto a hidden neuron share a gradient component
-  that only says "spike earlier" or "later". Adam turns it into a step of the summed weight that is
-  larger by the number of inputs than any single weight's; layers then run away together until all
-  neurons spike at once. So the mean over the presynaptic neurons is subtracted from the gradient,
-  ∂L/∂w_ij ← ∂L/∂w_ij − ⟨∂L/∂w_ij⟩_i.
+- *Centralization* (Yong et al. 2020). All weights onto a neuron share a gradient component that
+  only says "spike earlier" or "later". Adam turns it into a step of the summed weight that is larger
+  by the number of inputs than any single weight's; hidden layers then run away together until all
+  neurons spike at once, and output neurons fall silent. So the mean over the presynaptic neurons is
+  subtracted from the gradient, ∂L/∂w_ij ← ∂L/∂w_ij − ⟨∂L/∂w_ij⟩_i.
 - *Rousing the silent.* A neuron that does not spike has no gradient. Where the fraction f of a
   batch's trials in which a neuron spikes is below a floor f₀, its excitatory weights grow, together
   by `ROUSING`·θ (1 − f/f₀) per step. An output neuron should spike in all trials of its own class.
@@ -78,7 +78,7 @@ class Settings:
 
     epochs: int
     batch_size: int = 80
-    learning_rate: float = 0.01
+    learning_rate: float = 0.02
     warm_up: float = 0.05
     jitter: float = 1.0
     activity_floor: float = 0.3
@@ -301,7 +301,7 @@ def step(run: Run, times: torch.Tensor, labels: torch.Tensor, rate: float) -> Ev
     loss = first_spike_loss(layers[-1], labels, network.lif.tau_s).mean()
     run.optimizer.zero_grad()
     loss.backward()
-    for weights in network.weights[:-1]:
+    for weights in network.weights:
         centralize_(weights.grad)
     for group in run.optimizer.param_groups:
         group["lr"] = rate * group["scale"]

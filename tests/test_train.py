@@ -1,0 +1,139 @@
+"""The command line of training: what it prints and saves, what it refuses, how well it does."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from ephys_snn import train
+from ephys_snn.network import Network
+from ephys_snn.stimuli import load_stimuli
+from ephys_snn.training import evaluate
+
+SMALL = ["--hidden", "12", "8", "--epochs", "2"]
+
+
+@pytest.fixture
+def own_data(tmp_path):
+    generator = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    images = generator.random((60, 2, 3)) * 0.4
+    images[labels == 1, 0] += 0.6
+    np.savez(tmp_path / "own.npz", images=images, labels=np.array(["ant", "bee"])[labels])
+    return tmp_path / "own.npz"
+
+
+def test_a_model_is_saved_with_all_that_recording_needs(own_data, tmp_path, capsys):
+    out = tmp_path / "new" / "model.pt"
+    arguments = ["--data", str(own_data), "--out", str(out), *SMALL, "--seed", "7",
+                 "--excitatory", "0.5", "--early", "2", "--late", "15"]
+    assert train.main(arguments) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"test accuracy [01]\.\d{4}", last)
+    network = Network.load(out)
+    assert network.layer_sizes == [6, 12, 8, 2]
+    assert [(types == "excitatory").sum() for types in network.cell_types] == [6, 4]
+    known = network.metadata
+    assert known["data"] == {"name": "own", "source": str(own_data),
+                             "path": str(own_data.resolve()), "shape": [2, 3]}
+    assert known["classes"] == ["ant", "bee"]
+    assert known["encoding"] == {"early": 2.0, "late": 15.0}
+    assert known["seed"] == known["training"]["seed"] == 7
+    assert [entry["epoch"] for entry in known["history"]] == [1, 2]
+    assert len(known["history"][0]["silent_fraction"]) == 3
+    assert known["versions"]["torch"] == torch.__version__
+    assert f"{known['test_accuracy']:.4f}" == last.split()[-1]
+    assert network.untrained().layer_sizes == network.layer_sizes
+
+
+def test_the_accuracy_printed_is_that_of_the_model_saved(own_data, tmp_path, capsys):
+    out = tmp_path / "model.pt"
+    train.main(["--data", str(own_data), "--out", str(out), "--hidden", "12", "--epochs", "30",
+                "--batch-size", "6"])
+    printed = float(capsys.readouterr().out.split()[-1])
+    accuracy = evaluate(Network.load(out), *load_stimuli(own_data).part("test")).accuracy
+    assert printed == pytest.approx(accuracy, abs=1e-4) and accuracy > 0.9
+
+
+def test_the_same_seed_gives_the_same_model_in_another_process(own_data, tmp_path):
+    hashes = []
+    for name in ("first", "second"):
+        out = tmp_path / f"{name}.pt"
+        subprocess.run(
+            [sys.executable, "-m", "ephys_snn.train", "--data", own_data, "--out", out, *SMALL],
+            check=True, capture_output=True,
+        )
+        hashes.append(Network.load(out).sha256())
+    assert hashes[0] == hashes[1]
+
+
+BAD_OPTIONS = {
+    "unknown data": (["--data", "minst"], "unknown data 'minst'"),
+    "all too excitatory": (["--excitatory", "1.5"], "excitatory fraction .* got 1.5"),
+    "empty layer": (["--hidden", "10", "0"], "each at least 1; got"),
+    "no epochs": (["--epochs", "0"], "`epochs` must be at least 1; got 0"),
+    "negative seed": (["--seed", "-1"], "--seed must be at least 0; got -1"),
+    "late before early": (["--late", "1"], "early < late"),
+    "time constants": (["--tau-m", "30"], "tau_m"),
+    "negative jitter": (["--jitter", "-2"], "jitter"),
+    "net weight": (["--net-weight", "1"], "net weight must exceed e"),
+}
+
+
+@pytest.mark.parametrize("options, message", BAD_OPTIONS.values(), ids=BAD_OPTIONS)
+def test_bad_options_get_one_line_and_exit_2(tmp_path, capsys, options, message):
+    out = tmp_path / "model.pt"
+    assert train.main(["--hidden", "5", "--epochs", "1", "--out", str(out), *options]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
+    assert re.search(message, captured.err)
+    assert not out.exists()
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file" / "model.pt", tmp_path):
+        assert train.main(["--out", str(out)]) == 2
+        assert re.fullmatch(r"error: cannot .*\n", capsys.readouterr().err)
+
+
+def test_writability_is_tried_without_touching_the_old_model(tmp_path):
+    old = tmp_path / "model.pt"
+    old.write_bytes(b"old")
+    train.check_writable(old)
+    assert old.read_bytes() == b"old" and list(tmp_path.iterdir()) == [old]
+
+
+def test_presets_give_way_to_what_the_user_says():
+    parser = train.parser()
+    settings = train.choose_settings(parser.parse_args(["--data", "digits", "--jitter", "0.5"]))
+    assert settings.jitter == 0.5 and settings.epochs == train.PRESETS["digits"]["epochs"]
+    settings = train.choose_settings(parser.parse_args(["--data", "own.npz"]))
+    assert settings.epochs == train.DEFAULT_EPOCHS
+
+
+def accuracy_of(capsys, *arguments) -> float:
+    assert train.main([str(argument) for argument in arguments]) == 0
+    return float(capsys.readouterr().out.split()[-1])
+
+
+def test_digits_are_learnt_in_four_hidden_layers(tmp_path, capsys):
+    accuracy = accuracy_of(capsys, "--data", "digits", "--hidden", 100, 100, 100, 100,
+                           "--out", tmp_path / "digits.pt")
+    assert accuracy >= 0.96
+
+
+def test_yin_yang_is_learnt_in_one_hidden_layer(tmp_path, capsys):
+    accuracy = accuracy_of(capsys, "--data", "yin-yang", "--hidden", 120,
+                           "--out", tmp_path / "yin_yang.pt")
+    assert accuracy >= 0.95
+
+
+@pytest.mark.slow
+def test_mnist_is_learnt_in_three_epochs(shared, tmp_path, capsys):
+    accuracy = accuracy_of(capsys, "--data", shared / "data" / "mnist", "--epochs", 3,
+                           "--out", tmp_path / "mnist.pt")
+    assert accuracy >= 0.945
