@@ -88,18 +88,31 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the report as the command line says."""
     args = parser().parse_args(argv)
-    folder = results_folder(results_path(args))
-    recording, windows = open_recording(args)
-    sections = run_pipelines(recording, windows, args, folder)
-    page = folder / "report.html"
-    with replacing(page) as temporary:
-        temporary.write_text(render(recording, windows, sections, args), encoding="utf-8")
+    page, sections = write_report(args)
     for section in sections:
         if section.error:
             print(f"note: {section.name}: {section.error}", file=sys.stderr)
     if not args.quiet:
         print(lead(sections))
         print(f"wrote {page}")
+
+
+def write_report(args: argparse.Namespace) -> tuple[Path, list[Section]]:
+    """Run every pipeline on the recording that the options name, and write the page.
+
+    Returns
+    -------
+    page : Path
+    sections : list of Section
+        One per pipeline.
+    """
+    folder = results_folder(results_path(args))
+    recording, windows = open_recording(args)
+    sections = run_pipelines(recording, windows, args, folder)
+    page = folder / "report.html"
+    with replacing(page) as temporary:
+        temporary.write_text(render(recording, windows, sections, args), encoding="utf-8")
+    return page, sections
 
 
 def run_pipelines(recording: Recording, windows: ResponseWindows, args: argparse.Namespace,
