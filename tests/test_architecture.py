@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "ephys_snn"
-PIPELINES = ("synchrony", "information_gain", "pathways", "separability", "report")
+PIPELINES = ("synchrony", "information_gain", "pathways", "separability")
 TORCH_SIDE = {"lif", "spike_time", "dale", "stimuli", "datasets", "network", "training", "train",
               "kernels"}
 
@@ -52,6 +52,7 @@ def test_model_and_analysis_meet_only_in_recording_networks():
 
 
 @pytest.mark.parametrize("module", ["ephys_snn", "ephys_snn.__main__", "ephys_snn.recording",
+                                    "ephys_snn.report", "ephys_snn.inspect",
                                     *(f"ephys_snn.pipelines.{name}" for name in PIPELINES)])
 def test_analysis_starts_without_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
