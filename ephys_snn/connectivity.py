@@ -126,9 +126,13 @@ def output_classes(recording: Recording, area: str) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        If the numbers do not fit.
+        If the numbers do not fit, or the area is no output.
     """
     n_units = len(recording.units_in(area))
+    if {"excitatory", "inhibitory"} & set(recording.cell_types_in(area)):
+        raise InputError(f"structural pathways lead to output units; '{area}', the last area of "
+                         "the chain of weights, has excitatory or inhibitory units: include the "
+                         "output area in --areas")
     stated = recording.annotations.get("classes")
     if stated is not None:
         if len(stated) != n_units:

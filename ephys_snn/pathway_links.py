@@ -64,7 +64,7 @@ def structural_links(recording: Recording, pathways: Pathways, effects: list[Eff
             for i, j in _strongest(strength, strength > 0, max_links):
                 rows.append(_row(recording, "structural", label, pre.units[i], post[j],
                                  strength=strength[i, j]))
-    return pd.DataFrame(rows, columns=LINK_COLUMNS)
+    return _link_table(rows)
 
 
 def functional_links(recording: Recording, responses: Responses, windows: ResponseWindows,
@@ -111,7 +111,7 @@ def functional_links(recording: Recording, responses: Responses, windows: Respon
                        list(dict.fromkeys(pairs)), max_lag, settings, rng, progress)
     for row, pair in zip(rows, pairs, strict=True):
         row |= leads[pair]
-    return pd.DataFrame(rows, columns=LINK_COLUMNS), pd.DataFrame(summary, columns=AREA_COLUMNS)
+    return _link_table(rows), pd.DataFrame(summary, columns=AREA_COLUMNS)
 
 
 def pair_leads(recording: Recording, windows: ResponseWindows, trials: np.ndarray,
@@ -201,6 +201,12 @@ def _count_links(source: AreaPathways, target: AreaPathways, coupling: NoiseCorr
     return dict(zip(AREA_COLUMNS, (
         source.area, target.area, n_pairs[0], int(linked.sum()), fractions[0], n_pairs[1],
         fractions[1], n_pairs[2], fractions[2], coupling.n_shuffles, note), strict=True))
+
+
+def _link_table(rows: list[dict]) -> pd.DataFrame:
+    """The links, numbers as numbers even where there are none."""
+    measures = LINK_COLUMNS[LINK_COLUMNS.index("strength"):]
+    return pd.DataFrame(rows, columns=LINK_COLUMNS).astype(dict.fromkeys(measures, float))
 
 
 def _row(recording: Recording, kind: str, label: str, source: int, target: int,

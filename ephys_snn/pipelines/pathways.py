@@ -97,6 +97,8 @@ def summarise(result: PathwayResult) -> list[str]:
             f"units, mean ± SD; * q < {SIGNIFICANT_Q:g}): " + ", ".join(
                 f"{row.area} {row.preference:.2f}{'*' if row.q_value < SIGNIFICANT_Q else ''} "
                 f"[{row.null_mean:.2f} ± {row.null_sd:.2f}]".replace("nan", "–")
+                + (f" ({row.n_classes} of {len(pathways.classes)} classes)"
+                   if row.n_classes < len(pathways.classes) else "")
                 for row in rows.itertuples()) + ".")
         trend = result.trends[result.trends["kind"] == pathways.kind].iloc[0]
         if np.isfinite(trend["rise"]):
