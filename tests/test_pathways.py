@@ -16,13 +16,14 @@ from scipy import stats
 from ephys_snn import coupling
 from ephys_snn.connectivity import area_chain, output_classes, pathway_effects
 from ephys_snn.errors import InputError
-from ephys_snn.pathway_links import binned_spikes
+from ephys_snn.pathway_links import binned_spikes, functional_links
 from ephys_snn.pathway_members import (
     AreaPathways,
     PathwaySettings,
     block_p_values,
     class_activity,
     fisher_p_values,
+    functional_pathways,
     rank_sum_p_values,
     split_halves,
 )
@@ -268,6 +269,38 @@ def test_held_out_preference_of_chance_members_is_not_significant():
         p_values.extend(member_preference(area, 200, rng).p_value[:1])
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
     assert np.mean(np.array(p_values) < 0.05) < 0.15
+
+
+def test_members_are_evaluated_in_the_trials_that_did_not_choose_them():
+    """A unit that tells the class in the choosing half only is a member without preference."""
+    rng = np.random.default_rng(0)
+    labels, chosen_by = np.arange(80) % 2, np.arange(80) < 40
+    times = np.where(rng.random((80, 6)) < 0.5, 1.0, np.inf)
+    times[:, 0] = np.where((labels == 0) == chosen_by, 1.0, np.inf)
+    recording = recording_of_layers({"A": times}, labels)
+    windows = epoch_windows(recording.trials)
+    area = functional_pathways(recording, recording.responses(windows), windows, chosen_by, FAST,
+                               rng).areas[0]
+    assert area.member[0, 0] and area.effect[0, 0] == 1.0
+    assert area.own[0, 0] == 0.0 and area.other[0, 0] == 1.0
+    assert member_preference(area, 20, rng).index[0] == -1.0
+
+
+@pytest.mark.parametrize("coupled_half", ["choosing", "held out"])
+def test_links_come_from_the_trials_that_did_not_choose_members(coupled_half):
+    rng = np.random.default_rng(0)
+    labels, chosen_by = np.arange(400) % 2, np.arange(400) // 2 % 2 == 0
+    coupled = chosen_by if coupled_half == "choosing" else ~chosen_by
+    active = [rng.random((400, 6)) < np.where(labels == 0, 0.7, 0.2)[:, None] for _ in "AB"]
+    active[1][coupled, 0] = active[0][coupled, 0]
+    recording = recording_of_layers(
+        {area: np.where(on, 1.0, np.inf) for area, on in zip("AB", active, strict=True)}, labels)
+    windows = epoch_windows(recording.trials)
+    responses = recording.responses(windows)
+    pathways = functional_pathways(recording, responses, windows, chosen_by, FAST, rng)
+    links, _ = functional_links(recording, responses, windows, pathways, labels, chosen_by, 10.0,
+                                FAST, rng, lambda steps, what: steps)
+    assert len(links) == (coupled_half == "held out")
 
 
 def test_coupled_areas_are_linked_and_the_earlier_leads():
