@@ -30,6 +30,7 @@ import numpy as np
 from ephys_snn.atomic import replacing
 from ephys_snn.contents import Contents, Marks, Train, in_ms, text
 from ephys_snn.errors import InputError
+from ephys_snn.integrity import seal
 from ephys_snn.recording import Recording
 
 WEIGHTS_TYPE = "ephys_snn.weights"
@@ -237,6 +238,7 @@ def write_nix(path: str | Path, recording: Recording, trials_name: str = "trials
             writer = _TrainWriter(block, recording)
             for unit in range(len(recording.units)):
                 writer.write(unit)
+        seal(temporary)
 
 
 def _write_frame(path: Path, recording: Recording, trials_name: str) -> None:

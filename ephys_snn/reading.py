@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ephys_snn import integrity
 from ephys_snn.contents import Contents, Marks, Train, in_ms, text
 from ephys_snn.errors import InputError
 from ephys_snn.nix import is_nix, read_nix
@@ -90,6 +91,7 @@ def read_contents(path: Path) -> Contents:
         raise InputError(f"there is no file {path}")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name the recording inside it")
+    integrity.check(path)
     contents = read_nix(path) if is_nix(path) else _read_with_neo(path)
     if not contents.trains:
         raise InputError(f"{path} holds no spike trains; there is nothing to analyse")

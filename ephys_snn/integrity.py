@@ -1,0 +1,97 @@
+"""Whether a file may be trusted to be what was written: seals, and a guard for files without one.
+
+A bit that flips inside a spike train changes a number and nothing else; one that flips inside the
+structure of an HDF5 file can make the HDF5 library loop for ever or crash. So files of this
+project carry a seal at their very end, behind what HDF5 considers the file::
+
+    b"ephys_snn sha256 " + SHA-256 of everything before, in hexadecimal + b"\\n"
+
+Programs that read HDF5 do not see it, and one that changes the file cuts it off, which makes the
+file one without a seal, no damaged one. HDF5 files without a seal are opened by another process
+first, which may hang or crash without harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+from ephys_snn.errors import InputError
+
+_MARK = b"ephys_snn sha256 "
+_SEAL_SIZE = len(_MARK) + 64 + 1
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_CHUNK = 1 << 22
+# How long opening a file may take in the other process, s; the slowest real files take a tenth.
+PATIENCE, PATIENCE_PER_MB = 15.0, 1.0
+
+
+def seal(path: Path) -> None:
+    """Append the SHA-256 of a file to it."""
+    digest = _digest(path, path.stat().st_size)
+    with open(path, "ab") as file:
+        file.write(_MARK + digest.encode() + b"\n")
+
+
+def stated_digest(path: Path) -> str | None:
+    """The SHA-256 in the seal of a file; None if it has no seal."""
+    size = path.stat().st_size
+    if size < _SEAL_SIZE:
+        return None
+    with open(path, "rb") as file:
+        file.seek(size - _SEAL_SIZE)
+        end = file.read()
+    return end[len(_MARK):-1].decode("ascii", "replace") if end.startswith(_MARK) else None
+
+
+def check(path: Path) -> None:
+    """Refuse a file that is not what was sealed, or on which the HDF5 library hangs or crashes.
+
+    Raises
+    ------
+    InputError
+        Also if the file cannot be opened at all.
+    """
+    try:
+        stated = stated_digest(path)
+        if stated is not None:
+            if stated != _digest(path, path.stat().st_size - _SEAL_SIZE):
+                raise InputError(f"{path} is damaged: its content is not what was written (its "
+                                 "SHA-256 differs from the one at its end); copy or record it "
+                                 "again")
+        elif _starts_as_hdf5(path):
+            _probe(path)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _starts_as_hdf5(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
+
+
+def _probe(path: Path) -> None:
+    """Let another process read the file; only that it comes back matters."""
+    patience = PATIENCE + PATIENCE_PER_MB * path.stat().st_size / 1e6
+    command = [sys.executable, "-m", "ephys_snn.probe", str(path)]
+    try:
+        status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL, timeout=patience).returncode
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{path} is damaged: opening it did not come to an end in "
+                         f"{patience:.0f} s; copy or record it again") from None
+    if status < 0:
+        raise InputError(f"{path} is damaged: the HDF5 library crashes on it (signal {-status}); "
+                         "copy or record it again")
+
+
+def _digest(path: Path, size: int) -> str:
+    """SHA-256 of the first `size` bytes of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while size > 0 and (chunk := file.read(min(size, _CHUNK))):
+            digest.update(chunk)
+            size -= len(chunk)
+    return digest.hexdigest()

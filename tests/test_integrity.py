@@ -1,0 +1,72 @@
+"""Seals: what was written is what is read, and other programs' changes are no damage."""
+
+import h5py
+import nixio
+import numpy as np
+import pytest
+from conftest import recording_of_layers
+
+from ephys_snn import integrity
+from ephys_snn.errors import InputError
+from ephys_snn.nix import write_nix
+from ephys_snn.reading import read_contents
+
+
+@pytest.fixture
+def sealed(tmp_path):
+    """A small file of this project."""
+    times = np.random.default_rng(0).uniform(0, 2, (4, 3))
+    path = tmp_path / "sealed.nix"
+    write_nix(path, recording_of_layers({"input": times, "layer_1": times + 1},
+                                        np.array(["a", "b"] * 2)))
+    return path
+
+
+def test_every_flipped_bit_is_noticed(sealed):
+    whole = sealed.read_bytes()
+    rng = np.random.default_rng(0)
+    for position in rng.integers(len(whole) - integrity._SEAL_SIZE, size=100):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << rng.integers(8)
+        sealed.write_bytes(damaged)
+        with pytest.raises(InputError, match="damaged: its content is not what was written"):
+            read_contents(sealed)
+
+
+def test_a_flipped_spike_is_noticed(sealed):
+    with h5py.File(sealed) as file:
+        (block,) = file["data"].values()
+        array = next(a for name, a in block["data_arrays"].items() if name.endswith(".times"))
+        position = array["data"].id.get_offset()
+    damaged = bytearray(sealed.read_bytes())
+    damaged[position + 3] ^= 1
+    sealed.write_bytes(damaged)
+    with pytest.raises(InputError, match="damaged"):
+        read_contents(sealed)
+
+
+def test_another_programs_change_breaks_the_seal_and_is_no_damage(sealed):
+    assert integrity.stated_digest(sealed) is not None
+    file = nixio.File.open(str(sealed), nixio.FileMode.ReadWrite)
+    file.blocks[0].definition = "seen"
+    file.close()
+    assert integrity.stated_digest(sealed) is None
+    assert len(read_contents(sealed).trains) == 6
+
+
+@pytest.mark.parametrize("fate, message", [
+    ("while True: pass", "did not come to an end in 1 s"),
+    ("import os; os.abort()", r"crashes on it \(signal 6\)"),
+])
+def test_a_library_that_hangs_or_crashes_is_survived(tmp_path, monkeypatch, fate, message):
+    path = tmp_path / "foreign.nix"
+    with h5py.File(path, "w"):
+        pass
+    (tmp_path / "ephys_snn").mkdir()
+    (tmp_path / "ephys_snn" / "__init__.py").write_text("")
+    (tmp_path / "ephys_snn" / "probe.py").write_text(fate)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(integrity, "PATIENCE", 1.0)
+    with pytest.raises(InputError, match=message):
+        integrity.check(path)
