@@ -250,14 +250,14 @@ def functional_pathways(recording: Recording, responses: Responses, windows: Res
     sizes = np.array([np.bincount(code[half], minlength=len(classes))
                       for half in (chosen_by, ~chosen_by)])
     too_few = ((sizes == 0) | (sizes == sizes.sum(axis=1, keepdims=True))).any(axis=0)
-    class_notes = tuple("too few trials: one half must choose members and the other half "
-                        "evaluate them" if few else "" for few in too_few)
+    class_notes = tuple("not computable: too few trials, one half must choose members and the "
+                        "other evaluate them" if few else "" for few in too_few)
     areas = []
     for area in recording.areas:
         units, cell_type, note = candidates(recording, windows, area)
         activity = activity_of(responses, units, settings.activity)
         if not note and not activity.any():
-            note = "no unit is active in the response window"
+            note = "not computable: no unit is active in the response window"
         chosen = activity[chosen_by]
         own, other = class_activity(chosen, code[chosen_by], len(classes))
         effect = own - other
@@ -301,7 +301,7 @@ def candidates(recording: Recording, windows: ResponseWindows, area: str
     free = units[~recording.decision_makers(windows)[units]]
     if len(free):
         return free, cell_type, ""
-    return units, cell_type, "its units make the decision, and the response window ends there"
+    return units, cell_type, "not computable: its units make the decision that ends the window"
 
 
 def label_codes(labels: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
@@ -318,7 +318,7 @@ def _silent_notes(notes: tuple[str, ...], member: np.ndarray, own: np.ndarray, o
                   ) -> tuple[str, ...]:
     """Add to the notes the classes whose members are silent in all evaluated trials."""
     return tuple(note or ("" if (o[m] + x[m]).sum() > 0
-                          else "the members are silent in all evaluated trials")
+                          else "not computable: the members are silent in all evaluated trials")
                  for note, m, o, x in zip(notes, member, own, other, strict=True))
 
 
@@ -397,16 +397,17 @@ def _structural_notes(effects: Effects, later: Effects | None, later_area: str, 
         elif not member.any():
             notes.append(f"no members: no effect exceeds the mean by {k:g} SD")
         else:
-            notes.append("" if sizes[c] else "no trials of this class")
+            notes.append("" if sizes[c] else "not computable: no trials of this class")
     return tuple(notes)
 
 
 def _untraced_note(recording: Recording, area: str, chain: tuple[str, ...],
                    traced: tuple[str, ...]) -> str:
     if area == chain[-1]:
-        return "the pathways end here, at one output unit per class"
+        return "not computable: the pathways end here, at one output unit per class"
     if area not in chain:
-        return "no weights"
+        return "not computable: no weights"
     if not len(recording.units_in(area, "excitatory")):
-        return "no unit is of cell type 'excitatory'"
-    return f"the pathways begin in {traced[0]}: the area before it has no excitatory units"
+        return "not computable: no unit is of cell type 'excitatory'"
+    return (f"not computable: the pathways begin in {traced[0]}, the area before it has no "
+            "excitatory units")
