@@ -2,10 +2,11 @@ r"""Leaky integrate-and-fire neurons with exponential synaptic currents.
 
 .. math::
 
-    \tau_m \dot V = -V + I, \qquad \tau_s \dot I = -I, \qquad I \leftarrow I + w \ \text{at an input}
+    \tau_m \dot V = -V + I, \qquad \tau_s \dot I = -I, \qquad I \leftarrow I + w
+    \ \text{at an input}
 
-The neuron rests at 0 and spikes when V first reaches the threshold θ. An input of weight w at time 0
-moves the membrane by w·k(t), t ≥ 0, with
+The neuron rests at 0 and spikes when V first reaches the threshold θ. An input of weight w at time
+0 moves the membrane by w·k(t), t ≥ 0, with
 
 .. math::
 
@@ -126,8 +127,9 @@ def volley_delay(net_weight, lif: LIF = LIF()):
     Returns
     -------
     numpy.ndarray
-        Delay in ms, in the shape of `net_weight`; ``inf`` where the volley fails to reach threshold,
-        which takes a net weight of e·θ for equal time constants and of 4·θ for tau_m = 2 tau_s.
+        Delay in ms, in the shape of `net_weight`; ``inf`` where the volley fails to reach
+        threshold, which takes a net weight of e·θ for equal time constants and of 4·θ for
+        tau_m = 2 tau_s.
     """
     excess = np.asarray(net_weight, float) / lif.threshold
     weakest = math.e if lif.equal_time_constants else 4.0

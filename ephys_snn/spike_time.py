@@ -1,5 +1,7 @@
 """The time of the first spike of every neuron of a layer: exact, and differentiable."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,10 +13,10 @@ from ephys_snn.lif import LIF
 def first_spike_times(input_times: Tensor, weights: Tensor, lif: LIF = LIF()) -> Tensor:
     """First spike times of a layer of neurons, each driven by at most one spike per input.
 
-    Computed event by event from the closed form of the threshold crossing, without a time grid.
-    Differentiable in both arguments by the implicit function theorem. Where the membrane only grazes
-    the threshold the gradient diverges; the slope of the membrane at the crossing is therefore taken
-    to be at least 0.05 θ / τ_m. Silent neurons have no gradient.
+    Computed input by input from the closed form of the threshold crossing, without a time grid.
+    Differentiable in both arguments by the implicit function theorem. Where the membrane only
+    grazes the threshold the gradient diverges; the slope of the membrane at the crossing is
+    therefore taken to be at least 0.05 θ / τ_m. Silent neurons have no gradient.
 
     Parameters
     ----------
@@ -49,38 +51,31 @@ def first_spike_times(input_times: Tensor, weights: Tensor, lif: LIF = LIF()) ->
     >>> input_times = torch.tensor([[0.0, 2.0], [0.0, torch.inf]], dtype=torch.float64)
     >>> weights = torch.tensor([[2.0], [4.0]], dtype=torch.float64)
     >>> first_spike_times(input_times, weights)
-    tensor([[4.4028],
+    tensor([[3.4748],
             [   inf]], dtype=torch.float64)
     """
     _check(input_times, weights)
     dtype = torch.promote_types(input_times.dtype, weights.dtype)
-    return _FirstSpikeTimes.apply(input_times.to(dtype), weights.to(dtype), lif)
+    *batch, n_pre = input_times.shape
+    trials = input_times.to(dtype).reshape(math.prod(batch), n_pre)
+    spike_times = _FirstSpikeTimes.apply(trials, weights.to(dtype), lif)
+    return spike_times.reshape(*batch, weights.shape[1])
 
 
 class _FirstSpikeTimes(torch.autograd.Function):
-    """Scales to dimensionless form and hands over to the kernel of the device."""
+    """Hands over to the kernel of the device."""
 
     @staticmethod
     def forward(ctx, input_times, weights, lif):
-        ctx.lif, ctx.input_shape = lif, input_times.shape
         ctx.kernel = cpu if input_times.device.type == "cpu" else reference
-        times = input_times.reshape(-1, weights.shape[0]) / lif.tau_m
-        spike_times, ctx.saved = ctx.kernel.forward(
-            times, weights / lif.threshold, lif.equal_time_constants
-        )
-        return (spike_times * lif.tau_m).reshape(*input_times.shape[:-1], weights.shape[1])
+        spike_times, ctx.causes = ctx.kernel.forward(input_times, weights, lif)
+        return spike_times
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_spike_times):
-        grad_times, grad_weights = ctx.kernel.backward(
-            ctx.saved,
-            grad_spike_times.reshape(-1, grad_spike_times.shape[-1]),
-            ctx.needs_input_grad[0],
-        )
-        scale = ctx.lif.tau_m / ctx.lif.threshold
-        grad_times = None if grad_times is None else grad_times.reshape(ctx.input_shape)
-        return grad_times, grad_weights * scale, None
+        want_times = ctx.needs_input_grad[0]
+        return *ctx.kernel.backward(ctx.causes, grad_spike_times, want_times), None
 
 
 def _check(input_times, weights):
@@ -101,8 +96,8 @@ def _check(input_times, weights):
         )
     if input_times.ndim == 0 or input_times.shape[-1] != weights.shape[0]:
         raise InputError(
-            "`input_times` (trial, pre) must have as many inputs as `weights` (pre, post) has rows; "
-            f"got shapes {tuple(input_times.shape)} and {tuple(weights.shape)}."
+            "`input_times` (trial, pre) must have as many inputs as `weights` (pre, post) has "
+            f"rows; got shapes {tuple(input_times.shape)} and {tuple(weights.shape)}."
         )
     if input_times.device != weights.device:
         raise InputError(

@@ -1,6 +1,6 @@
 r"""First spike times in plain PyTorch: the reference, and the path for devices without a kernel.
 
-Dimensionless: times in units of τ_m, weights in units of θ, so the threshold is 1. Between two
+In units of τ_m for times and θ for weights the threshold is 1. Between two
 inputs the membrane follows from two numbers, with s the time since the last input:
 
 - τ_m = τ_s: V(s) = (V + s I) e^{-s}. It peaks at s = 1 - V/I; with q = ln V_peak the neuron crosses
@@ -24,8 +24,12 @@ It diverges where V only just reaches the threshold; V̇(T) is therefore taken t
 `SMALLEST_SLOPE`.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+
+from ephys_snn.lif import LIF
 
 SMALLEST_SLOPE = 0.05
 """Smallest slope of the membrane at threshold that the gradient sees, in units of θ / τ_m."""
@@ -34,119 +38,115 @@ CHUNK = 2**24
 """Largest number of (trial, pre, post) elements that the gradient holds at once."""
 
 
-def forward(times, weights, equal):
-    spike_times = first_spike_times(times, weights, equal)
-    return spike_times, (times, weights, spike_times, equal)
+class Causes(NamedTuple):
+    """What `backward` needs of a `forward` pass; times in τ_m, weights in θ."""
+
+    lif: LIF
+    times: Tensor  # (trial, pre)
+    weights: Tensor  # (pre, post)
+    spike_times: Tensor  # (trial, post)
 
 
-def backward(saved, grad_spike_times, want_times):
-    times, weights, spike_times, equal = saved
-    return gradients(times, weights, spike_times, grad_spike_times, equal)
-
-
-def first_spike_times(input_times: Tensor, weights: Tensor, equal_time_constants: bool) -> Tensor:
-    """Times of the first threshold crossings.
+def forward(times: Tensor, weights: Tensor, lif: LIF):
+    """First spike times, and what the gradient needs.
 
     Parameters
     ----------
-    input_times : Tensor, shape (trial, pre)
-        Input spike times in units of τ_m, ``inf`` where silent.
+    times : Tensor, shape (trial, pre)
+        Input spike times in ms, ``inf`` where silent.
     weights : Tensor, shape (pre, post)
-        Weights in units of the threshold, of the same dtype.
-    equal_time_constants : bool
-        Whether τ_m = τ_s; else τ_m = 2 τ_s.
+        Weights, of the same dtype on the same device.
+    lif : LIF
+        Neuron parameters.
 
     Returns
     -------
     Tensor, shape (trial, post)
-        Spike times in units of τ_m, ``inf`` where silent.
+        Spike times in ms, ``inf`` where silent.
+    Causes
+        For `backward`.
     """
-    crossing = _crossing_equal if equal_time_constants else _crossing_double
-    advance = _advance_equal if equal_time_constants else _advance_double
-    times, order = input_times.sort(dim=1)
-    n_trials, n_post = len(times), weights.shape[1]
-    spike_times = times.new_full((n_trials, n_post), torch.inf)
-    states = times.new_zeros((2, n_trials, n_post))
-    n_events = int(torch.isfinite(times).sum(dim=1).max()) if times.numel() else 0
-    until_next = torch.diff(times, dim=1, append=times.new_full((n_trials, 1), torch.inf))
-    for event in range(n_events):
-        present, interval = times[:, event, None], until_next[:, event, None]
-        states = advance(states, weights[order[:, event]])
-        delay = crossing(*states)
-        crosses = (delay < interval) & torch.isinf(spike_times) & torch.isfinite(present)
-        spike_times = torch.where(crosses, present + delay, spike_times)
-        states = _decay(states, interval, equal_time_constants)
-    return spike_times
+    times, weights = times / lif.tau_m, weights / lif.threshold
+    spike_times = _scan(times, weights, lif.equal_time_constants)
+    return spike_times * lif.tau_m, Causes(lif, times, weights, spike_times)
 
 
-def gradients(
-    input_times: Tensor,
-    weights: Tensor,
-    spike_times: Tensor,
-    grad_spike_times: Tensor,
-    equal_time_constants: bool,
-) -> tuple[Tensor, Tensor]:
-    """Gradients of a function of the spike times with respect to input times and weights.
+def backward(causes, grad_spike_times: Tensor, want_times: bool = True):
+    """Gradients of a function of the spike times.
 
     Parameters
     ----------
-    input_times, weights, equal_time_constants
-        As for `first_spike_times`.
-    spike_times : Tensor, shape (trial, post)
-        What `first_spike_times` returned.
+    causes : Causes
+        From `forward`.
     grad_spike_times : Tensor, shape (trial, post)
-        The function's gradient with respect to `spike_times`; ignored where silent.
+        The function's gradient with respect to the spike times; ignored where silent.
+    want_times : bool
+        Whether the gradient with respect to the input times is wanted.
 
     Returns
     -------
     Tensor, shape (trial, pre)
-        Gradient with respect to the input times.
+        Gradient with respect to the input times; None if it is not wanted.
     Tensor, shape (pre, post)
         Gradient with respect to the weights.
     """
-    response = _response_equal if equal_time_constants else _response_double
-    grad_times, grad_weights = torch.zeros_like(input_times), torch.zeros_like(weights)
+    lif, times, weights, spike_times = causes
+    grad_times = torch.zeros_like(times) if want_times else None
+    grad_weights = torch.zeros_like(weights)
     n_trials = max(1, CHUNK // max(1, weights.numel()))
-    for start in range(0, len(input_times), n_trials):
+    for start in range(0, len(times), n_trials):
         chunk = slice(start, start + n_trials)
         spiked = torch.isfinite(spike_times[chunk])
-        since_input = spike_times[chunk, None, :] - input_times[chunk, :, None]
+        since_input = spike_times[chunk, None, :] - times[chunk, :, None]
         causal = (since_input > 0) & spiked[:, None, :]
-        value, slope = response(torch.where(causal, since_input, 0))
+        value, slope = _response(torch.where(causal, since_input, 0), lif.equal_time_constants)
         value, slope = torch.where(causal, value, 0), torch.where(causal, slope, 0) * weights
         slope_at_threshold = slope.sum(dim=1).clamp(min=SMALLEST_SLOPE)
-        scaled = torch.where(spiked, grad_spike_times[chunk], 0) / slope_at_threshold
-        grad_times[chunk] = (slope * scaled[:, None, :]).sum(dim=2)
-        grad_weights -= (value * scaled[:, None, :]).sum(dim=0)
-    return grad_times, grad_weights
+        share = torch.where(spiked, grad_spike_times[chunk], 0) / slope_at_threshold
+        if want_times:
+            grad_times[chunk] = (slope * share[:, None, :]).sum(dim=2)
+        grad_weights -= (value * share[:, None, :]).sum(dim=0)
+    return grad_times, grad_weights * (lif.tau_m / lif.threshold)
 
 
-def _response_equal(s):
-    """k(s) and k'(s) for equal time constants."""
+def _scan(times, weights, equal):
+    """Spike times in τ_m, input by input for all trials and neurons at once."""
+    times, order = times.sort(dim=1)
+    spike_times = times.new_full((len(times), weights.shape[1]), torch.inf)
+    states = times.new_zeros((2, *spike_times.shape))
+    n_events = int(torch.isfinite(times).sum(dim=1).max()) if times.numel() else 0
+    until_next = torch.diff(times, dim=1, append=times.new_full((len(times), 1), torch.inf))
+    for event in range(n_events):
+        present, interval = times[:, event, None], until_next[:, event, None]
+        states = _add(states, weights[order[:, event]], equal)
+        delay = (_crossing_equal if equal else _crossing_double)(*states)
+        crosses = (delay < interval) & torch.isinf(spike_times) & torch.isfinite(present)
+        spike_times = torch.where(crosses, present + delay, spike_times)
+        states = _decay(states, interval, equal)
+    return spike_times
+
+
+def _response(s, equal):
+    """k(s) and k'(s)."""
     decay = torch.exp(-s)
-    return s * decay, (1 - s) * decay
-
-
-def _response_double(s):
-    """k(s) and k'(s) for τ_m = 2 τ_s."""
-    decay = torch.exp(-s)
+    if equal:
+        return s * decay, (1 - s) * decay
     return decay - decay**2, 2 * decay**2 - decay
 
 
-def _advance_equal(states, weights):
-    membrane, current = states
-    return torch.stack((membrane, current + weights))
-
-
-def _advance_double(states, weights):
+def _add(states, weights, equal):
+    """Membrane and current, or the slow and the fast part of the membrane, after an input."""
+    if equal:
+        membrane, current = states
+        return torch.stack((membrane, current + weights))
     return states + weights
 
 
-def _decay(states, interval, equal_time_constants):
+def _decay(states, interval, equal):
     """States an interval later; after the last input (infinite interval) they no longer matter."""
     interval = torch.where(torch.isfinite(interval), interval, 0)
     decay = torch.exp(-interval)
-    if equal_time_constants:
+    if equal:
         membrane, current = states
         return torch.stack(((membrane + interval * current) * decay, current * decay))
     slow, fast = states
@@ -174,7 +174,7 @@ def _crossing_double(slow, fast):
 
 
 def _or_at_once(delay, membrane):
-    """Rounding may put a crossing at the very end of an interval into the next one, at its start."""
+    """Rounding may move a crossing at the end of an interval to the start of the next one."""
     return torch.where(membrane >= 1, 0, delay.clamp(min=0))
 
 

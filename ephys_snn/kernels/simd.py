@@ -9,8 +9,11 @@ of the processor it compiles for.
 ``load(a, i)``         a[i : i + lanes] of a flat array
 ``store(a, i, x)``     a[i : i + lanes] = x
 ``spread(s)``          the number s in every lane
+``spread_from(a, i)``  the number a[i] in every lane
+``item(a, i)``         the number a[i]
 ``x + y``, -, *        lane by lane
 ``fused(x, y, z)``     x * y + z, with one rounding where the processor offers it
+``fused_difference``   ``(x, y, z)``: x * y - z, likewise
 ``at_least(x, y)``     an integer whose bit k is 1 where x[k] >= y[k]
 ``where_positive``     ``(x, y)``: y[k] where x[k] > 0, else 0
 ``total(x)``           the sum over the lanes, in a fixed order
@@ -85,18 +88,45 @@ def store(typingctx, array, index, lanes):
     return types.void(array, types.intp, lanes), generate
 
 
+def _broadcast(builder, lanes, number):
+    undefined = ir.Constant(lanes.vector, ir.Undefined)
+    first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+    everywhere = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), None)
+    return builder.shuffle_vector(first, undefined, everywhere)
+
+
 @intrinsic
 def spread(typingctx, number):
     """The same number in every lane."""
-    lanes = LanesType(number)
 
     def generate(context, builder, signature, arguments):
-        undefined = ir.Constant(lanes.vector, ir.Undefined)
-        first = builder.insert_element(undefined, arguments[0], ir.Constant(ir.IntType(32), 0))
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), None)
-        return builder.shuffle_vector(first, undefined, everywhere)
+        return _broadcast(builder, LanesType(number), arguments[0])
 
-    return lanes(number), generate
+    return LanesType(number)(number), generate
+
+
+@intrinsic
+def spread_from(typingctx, array, index):
+    """The number array[index] in every lane; `array` is flat and `index` not negative."""
+
+    def generate(context, builder, signature, arguments):
+        array_type = signature.args[0]
+        data = context.make_array(array_type)(context, builder, arguments[0]).data
+        number = builder.load(builder.gep(data, [arguments[1]]))
+        return _broadcast(builder, LanesType(array_type.dtype), number)
+
+    return LanesType(array.dtype)(array, types.intp), generate
+
+
+@intrinsic
+def item(typingctx, array, index):
+    """array[index] of a flat array, without the detour for negative indices."""
+
+    def generate(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.load(builder.gep(data, [arguments[1]]))
+
+    return array.dtype(array, types.intp), generate
 
 
 def _define_operator(python_operator, instruction):
@@ -118,17 +148,32 @@ _define_operator(operator.sub, "fsub")
 _define_operator(operator.mul, "fmul")
 
 
+def _multiply_add(builder, lanes, x, y, z):
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(lanes.vector, [lanes.vector] * 3),
+        f"llvm.fmuladd.v{lanes.count}f{lanes.dtype.bitwidth}",
+    )
+    return builder.call(function, (x, y, z))
+
+
 @intrinsic
 def fused(typingctx, x, y, z):
     """x * y + z, with one rounding where the processor offers it."""
 
     def generate(context, builder, signature, arguments):
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(x.vector, [x.vector] * 3),
-            f"llvm.fmuladd.v{x.count}f{x.dtype.bitwidth}",
-        )
-        return builder.call(function, arguments)
+        return _multiply_add(builder, x, *arguments)
+
+    return x(x, y, z), generate
+
+
+@intrinsic
+def fused_difference(typingctx, x, y, z):
+    """x * y - z, with one rounding where the processor offers it."""
+
+    def generate(context, builder, signature, arguments):
+        *factors, subtrahend = arguments
+        return _multiply_add(builder, x, *factors, builder.fneg(subtrahend))
 
     return x(x, y, z), generate
 
@@ -155,6 +200,17 @@ def where_positive(typingctx, x, y):
         return builder.select(positive, arguments[1], zero)
 
     return x(x, y), generate
+
+
+@intrinsic
+def where_at_least(typingctx, x, y, a, b):
+    """a[k] where x[k] >= y[k], else b[k]."""
+
+    def generate(context, builder, signature, arguments):
+        x, y, a, b = arguments
+        return builder.select(builder.fcmp_ordered(">=", x, y), a, b)
+
+    return x(x, y, a, b), generate
 
 
 @intrinsic
