@@ -84,6 +84,8 @@ def _read_block(file: h5py.File, path: Path) -> Contents:
             trains.append(_read_train(tag))
         elif kind == "neo.epoch":
             epochs.append(_read_marks(tag))
+            if epochs[-1].durations is None:
+                raise ValueError(f"the Epoch '{epochs[-1].name}' has no durations")
         elif kind == "neo.event":
             events.append(_read_marks(tag))
     expected = annotations.get("n_units")
@@ -136,6 +138,8 @@ def _read_marks(tag: h5py.h5g.GroupID) -> Marks:
     labels = np.full(len(times), "")
     if b"dimensions/1/labels" in h5py.h5g.open(tag, b"positions"):
         labels = text(_read_array(h5py.h5d.open(tag, b"positions/dimensions/1/labels")))
+    if len(labels) != len(times) or (durations is not None and len(durations) != len(times)):
+        raise ValueError(f"'{name}' has not as many labels or durations as times")
     annotations = {key: value for key, value in _annotations(properties).items()
                    if isinstance(value, np.ndarray) and len(value) == len(times)}
     return Marks(name, times, durations, labels, annotations)
@@ -143,7 +147,10 @@ def _read_marks(tag: h5py.h5g.GroupID) -> Marks:
 
 def _read_times(tag: h5py.h5g.GroupID, array: bytes, name: str) -> np.ndarray:
     entity = h5py.h5g.open(tag, array)
-    return in_ms(_read_array(h5py.h5d.open(entity, b"data")), _unit(entity), f"'{name}'")
+    values = _read_array(h5py.h5d.open(entity, b"data"))
+    if values.ndim != 1 or values.dtype.kind not in "iuf":
+        raise ValueError(f"the times of '{name}' are no list of numbers")
+    return in_ms(values, _unit(entity), f"'{name}'")
 
 
 def _read_annotations(entity: h5py.Group) -> dict[str, Any]:
@@ -331,6 +338,10 @@ class _TrainWriter:
         self._property(properties, "unit_id", units.unit_id[unit].item())
         if units.cell_type[unit]:
             self._property(properties, "cell_type", str(units.cell_type[unit]))
+        for key, values in units.annotations.items():
+            value = values[unit].item() if isinstance(values[unit], np.generic) else values[unit]
+            if value is not None:
+                self._property(properties, key, value)
         _link(tag, "positions", times)
         _link(tag, "metadata", section)
         _link(self.segment_tags, tag_id, tag)

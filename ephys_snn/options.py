@@ -19,6 +19,7 @@ from ephys_snn.recording import (
     fixed_windows,
     sort_labels,
 )
+from ephys_snn.selection import select
 
 DURATION_TOLERANCE = 0.02  # classes whose windows differ by more are not comparable
 
@@ -47,6 +48,22 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
                              "there is one, else with the trial)")
     window.add_argument("--window", metavar=("START", "STOP"), nargs=2, type=float,
                         help="the response is [START, STOP) in ms after the onset")
+    _add_selection_options(parser.add_argument_group("which trials and units"))
+
+
+def _add_selection_options(group) -> None:
+    group.add_argument("--trial-range", metavar=("START", "STOP"), nargs=2, type=int,
+                       help="trials START to STOP in the order of onsets, from 0, without STOP")
+    group.add_argument("--correct-only", action="store_true",
+                       help="only trials whose decision is the class of the trial")
+    group.add_argument("--classes", metavar="A,B,...", type=_comma_list,
+                       help="only trials of these classes")
+    group.add_argument("--units-where", metavar="KEY=VALUE", action="append", default=[],
+                       help="only units with this area, cell_type, name, unit_id or annotation "
+                            "of the spike trains; VALUE,VALUE for any of them; repeat it for "
+                            "units that fit all")
+    group.add_argument("--min-rate", metavar="HZ", type=_rate,
+                       help="only units with at least HZ spikes/s within these trials")
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +87,9 @@ def open_recording(args: argparse.Namespace) -> tuple[Recording, ResponseWindows
         args.recording, area=args.area, one_area=args.one_area, areas=args.areas,
         trials=args.trials, label=args.label,
         trial_duration=None if args.window is None else args.window[1])
+    recording = select(
+        recording, trial_range=args.trial_range, correct_only=args.correct_only,
+        classes=args.classes, units_where=args.units_where, min_rate=args.min_rate)
     windows = choose_windows(recording, args.until, args.window)
     return replace(recording, notes=(*recording.notes, *limits_of(windows, recording))), windows
 
@@ -158,3 +178,10 @@ def positive_int(text: str) -> int:
 
 def _comma_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be at least 0 spikes/s; got {text}")
+    return value

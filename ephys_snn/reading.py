@@ -17,10 +17,11 @@ from ephys_snn import integrity
 from ephys_snn.contents import Contents, Marks, Train, in_ms, text
 from ephys_snn.errors import InputError
 from ephys_snn.nix import is_nix, read_nix
-from ephys_snn.recording import Recording, Trials, Units, sort_labels
+from ephys_snn.recording import Recording, Trials, Units, format_label, sort_labels
 
 DECISION_EVENT = "decision"
 WRITTEN_TRIALS = "trials"
+UNIT_FIELDS = ("unit_id", "name", "area", "cell_type")  # of `Units`, not annotations
 
 
 def read_recording(path: str | Path, *, area: str = "area", one_area: str | None = None,
@@ -165,6 +166,8 @@ def _describe_units(trains: Sequence[Train], area: str, one_area: str | None, pa
     unit_id = [train.annotations.get("unit_id", index) for index, train in enumerate(trains)]
     seen: dict[tuple[str, Any], str] = {}
     for owner, identity, train in zip(area_of, unit_id, trains, strict=True):
+        if not isinstance(identity, (str, int, float, np.generic)):
+            raise InputError(f"{path}: the unit_id of '{train.name}' is no single number or word")
         if (str(owner), identity) in seen:
             raise InputError(f"{path}: two spike trains of area '{owner}' have the unit_id "
                              f"{identity} ('{seen[str(owner), identity]}' and '{train.name}'); "
@@ -174,7 +177,21 @@ def _describe_units(trains: Sequence[Train], area: str, one_area: str | None, pa
         np.array(unit_id) if all(isinstance(i, (int, np.integer)) for i in unit_id)
         else text(unit_id),
         text([train.name for train in trains]), text(area_of),
-        text([train.annotations.get("cell_type", "") for train in trains]))
+        text([train.annotations.get("cell_type", "") for train in trains]),
+        _other_annotations(trains))
+
+
+def _other_annotations(trains: Sequence[Train]) -> dict[str, np.ndarray]:
+    """What else the file says of units in numbers or words, an array per annotation."""
+    scalars = [{key: value for key, value in train.annotations.items()
+                if key not in UNIT_FIELDS and isinstance(value, (str, int, float))}
+               for train in trains]
+    arrays = {}
+    for key in dict.fromkeys(key for found in scalars for key in found):
+        values = [found.get(key) for found in scalars]
+        same_kind = len({type(value) for value in values}) == 1
+        arrays[key] = np.array(values, dtype=None if same_kind else object)
+    return arrays
 
 
 def _checked_times(train: Train, path: Path) -> np.ndarray:
@@ -252,11 +269,7 @@ def _choose_labels(marks: Marks, label: str | None, path: Path) -> np.ndarray:
     if label not in marks.annotations:
         raise InputError(f"--label {label}: the trials in '{marks.name}' have no such array "
                          f"annotation{_list(marks.annotations)}")
-    return text([_format_label(value) for value in marks.annotations[label].tolist()])
-
-
-def _format_label(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return text([format_label(value) for value in marks.annotations[label].tolist()])
 
 
 def _list(names) -> str:

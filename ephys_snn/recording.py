@@ -38,18 +38,23 @@ class Units:
     area : (unit,) str
     cell_type : (unit,) str
         One of `CELL_TYPES`, another word of the experimenter's, or '' where unknown.
+    annotations : dict of (unit,) arrays
+        What else the file says of each unit; None where it says nothing of one.
     """
 
     unit_id: np.ndarray
     name: np.ndarray
     area: np.ndarray
     cell_type: np.ndarray
+    annotations: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.area)
 
     def __getitem__(self, index) -> Units:
-        return Units(*(getattr(self, f)[index] for f in ("unit_id", "name", "area", "cell_type")))
+        arrays = (self.unit_id, self.name, self.area, self.cell_type)
+        annotations = {key: values[index] for key, values in self.annotations.items()}
+        return Units(*(values[index] for values in arrays), annotations)
 
 
 @dataclass(frozen=True)
@@ -326,6 +331,17 @@ def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
             return (1, 0.0, label)
 
     return tuple(sorted({str(label) for label in labels}, key=key))
+
+
+def format_label(value: Any) -> str:
+    """A value of an annotation as the label of a class: numbers without needless digits.
+
+    >>> format_label(0.5), format_label(1.0), format_label(None)
+    ('0.5', '1', '')
+    """
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def epoch_windows(trials: Trials) -> ResponseWindows:
