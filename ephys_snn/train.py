@@ -23,9 +23,9 @@ DEFAULT_HIDDEN = [400, 400, 400, 400]
 # Settings that suit a data set: few samples need more epochs, smaller batches and more jitter, and
 # coordinates bear less jitter than images.
 PRESETS = {
-    "digits": {"epochs": 60, "batch_size": 30, "learning_rate": 0.05, "jitter": 3.0},
+    "digits": {"epochs": 60, "batch_size": 30, "jitter": 3.0},
     "mnist": {"epochs": 20},
-    "yin-yang": {"epochs": 30, "jitter": 0.1},
+    "yin-yang": {"epochs": 80, "learning_rate": 0.02, "jitter": 0.2},
 }
 DEFAULT_EPOCHS = 30
 # Synapses per step (weights times trials) below which threads cost more than they save.

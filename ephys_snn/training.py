@@ -78,7 +78,7 @@ class Settings:
 
     epochs: int
     batch_size: int = 80
-    learning_rate: float = 0.02
+    learning_rate: float = 0.05
     warm_up: float = 0.05
     jitter: float = 1.0
     activity_floor: float = 0.3
