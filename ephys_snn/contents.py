@@ -88,7 +88,7 @@ def in_ms(values: np.ndarray, unit: str, what: str) -> np.ndarray:
     """
     try:
         factor = 1.0 if unit == "ms" else float(pq.Quantity(1.0, unit).rescale("ms"))
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, SyntaxError, AttributeError) as error:
         raise InputError(f"{what} has times in '{unit}', which is no unit of time") from error
     return np.asarray(values, dtype=np.float64) * factor
 

@@ -21,7 +21,7 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
         try:
             return main(*arguments, **keywords) or 0
         except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print("error:", " ".join(str(error).split()), file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
