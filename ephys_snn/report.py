@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from ephys_snn.atomic import replacing
 from ephys_snn.errors import InputError, command
+from ephys_snn.headlines import write_headlines
 from ephys_snn.options import (
     add_output_options,
     add_recording_options,
@@ -88,16 +89,16 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the report as the command line says."""
     args = parser().parse_args(argv)
-    page, sections = write_report(args)
+    page, sections, summary = write_report(args)
     for section in sections:
         if section.error:
             print(f"note: {section.name}: {section.error}", file=sys.stderr)
     if not args.quiet:
-        print(lead(sections))
+        print(summary)
         print(f"wrote {page}")
 
 
-def write_report(args: argparse.Namespace) -> tuple[Path, list[Section]]:
+def write_report(args: argparse.Namespace) -> tuple[Path, list[Section], str]:
     """Run every pipeline on the recording that the options name, and write the page.
 
     Returns
@@ -105,6 +106,8 @@ def write_report(args: argparse.Namespace) -> tuple[Path, list[Section]]:
     page : Path
     sections : list of Section
         One per pipeline.
+    summary : str
+        What was found, in one paragraph.
     """
     folder = results_folder(results_path(args))
     recording, windows = open_recording(args)
@@ -112,7 +115,7 @@ def write_report(args: argparse.Namespace) -> tuple[Path, list[Section]]:
     page = folder / "report.html"
     with replacing(page) as temporary:
         temporary.write_text(render(recording, windows, sections, args), encoding="utf-8")
-    return page, sections
+    return page, sections, lead(sections, recording)
 
 
 def run_pipelines(recording: Recording, windows: ResponseWindows, args: argparse.Namespace,
@@ -185,15 +188,16 @@ def render(recording: Recording, windows: ResponseWindows, sections: Sequence[Se
                              ([section.error] if section.error else section.warnings))]))
     return template.render(
         title=recording.path.name if recording.path else "recording",
-        lead=lead(sections), not_asked=not_asked,
+        lead=lead(sections, recording), not_asked=not_asked,
         units=_table_for_page(units_by_area(recording)), trials=describe_trials(recording, windows),
         sections=[_section_for_page(section) for section in sections],
         provenance=json.dumps(provenance(about, recording), indent=2))
 
 
-def lead(sections: Sequence[Section]) -> str:
+def lead(sections: Sequence[Section], recording: Recording) -> str:
     """What was found, in one paragraph."""
-    return " ".join(line for section in sections for line in section.summary[:2]) or \
+    tables = {name: table for section in sections for name, table in section.tables.items()}
+    return " ".join(write_headlines(tables, recording.areas_ordered)) or \
         "Nothing could be computed; the reasons stand below."
 
 

@@ -35,7 +35,7 @@ def record_twins(model: Path, folder: Path, trials: int, data: str | None) -> li
 def analyse(path: Path, folder: Path, *options: str) -> dict[str, pd.DataFrame]:
     """Every table of every pipeline, by its name; the figures and the page go to the folder."""
     arguments = [str(path), "--out", str(folder), *options]
-    page, sections = report.write_report(report.parser().parse_args(arguments))
+    page, sections, _ = report.write_report(report.parser().parse_args(arguments))
     print(f"wrote {page}")
     return {name: table for section in sections for name, table in section.tables.items()}
 
