@@ -294,23 +294,24 @@ def test_grazing_spike(lif, weakest, time, excess):
 
 @both
 def test_crossing_between_two_inputs_is_seen(lif):
-    """Above threshold and back between an input and a strong inhibitory one, V below at both."""
-    times = torch.tensor([[0.0, 0.2 * lif.tau_m]], dtype=torch.float64)
-    weights = torch.tensor([[6.5], [-1e3]], dtype=torch.float64)
-    spike = first_spike_times(times, weights, lif)
-    alone = first_spike_times(times[:, :1], weights[:1], lif)
-    assert (spike == alone) if alone <= times[0, 1] else torch.isinf(spike)
-    peaking = (
-        torch.tensor([[2.75]], dtype=torch.float64)
-        * lif.threshold
-        * (1 if lif is EQUAL else 1.4716)
-    )
-    late = torch.tensor([[0.0, 5 * lif.tau_m]], dtype=torch.float64)
-    both_weights = torch.cat([peaking, torch.tensor([[-1e3]], dtype=torch.float64)])
-    torch.testing.assert_close(
-        first_spike_times(late, both_weights, lif), first_spike_times(late[:, :1], peaking, lif)
-    )
-    assert torch.isfinite(first_spike_times(late, both_weights, lif)).all()
+    """V is below threshold at both inputs and peaks above it in between."""
+    weakest = lif.threshold / lif.response(np.linspace(0, 20, 20_001)).max()
+    times = torch.tensor([[0.0, 5 * lif.tau_m]], dtype=torch.float64)
+    weights = torch.tensor([[1.01 * weakest], [-1e3]], dtype=torch.float64)
+    spike = first_spike_times(times, weights, lif).item()
+    assert spike == pytest.approx(volley_delay(1.01 * weakest, lif), rel=1e-9)
+
+
+@both
+@pytest.mark.parametrize("n_between", range(12))
+def test_inhibition_right_after_the_crossing_does_not_hide_it(lif, n_between):
+    """However the kernel groups its inputs: V is above threshold only for a moment."""
+    delay = float(volley_delay(20.0, lif))
+    between = torch.linspace(0, 0.9 * delay, n_between, dtype=torch.float64)
+    times = torch.cat([torch.zeros(1), between, delay + torch.tensor([1e-3, 0.1, 9.0])])[None]
+    weights = torch.cat([torch.tensor([20.0]), 0 * between, torch.tensor([-1e4, -1e4, 1.0])])
+    spike = first_spike_times(times.double(), weights[:, None].double(), lif).item()
+    assert spike == pytest.approx(delay, rel=1e-9)
 
 
 @both
@@ -350,7 +351,7 @@ def test_leading_dimensions_are_kept():
 def test_layout_in_memory_does_not_matter():
     times, weights = layer(0, n_trials=12)
     expected = first_spike_times(times, weights)
-    strided = torch.stack([times, times], dim=2)[:, :, 1]
+    strided = times.T.contiguous().T
     assert not strided.is_contiguous()
     assert torch.equal(first_spike_times(strided, weights.T.contiguous().T), expected)
 
@@ -367,7 +368,7 @@ def test_the_wider_dtype_wins():
 
 @both
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("span", [600.0, 8_000.0, 1e5])
+@pytest.mark.parametrize("span", [400.0, 8_000.0, 1e5])
 def test_long_trials_neither_overflow_nor_lose_digits(lif, dtype, span):
     times, weights = layer(5, dtype=dtype)
     times[:, 20:] += span  # the late inputs come when the early ones are long forgotten
@@ -376,23 +377,29 @@ def test_long_trials_neither_overflow_nor_lose_digits(lif, dtype, span):
     late = first_spike_times(times[:, 20:], weights[20:], lif)
     expected = torch.where(torch.isfinite(early), early, late)
     assert torch.isfinite(early).any() and torch.isinf(early).any()
-    tolerance = 1e-6 if dtype == torch.float64 else 1e-6 * span
-    torch.testing.assert_close(spikes, expected, rtol=0, atol=max(tolerance, 1e-3))
+    # What is left of the early inputs, and the resolution of float32 at such times.
+    tolerance = 1e-6 + 1000 * np.exp(-span / lif.tau_m) + 4 * torch.finfo(dtype).eps * span
+    torch.testing.assert_close(spikes, expected, rtol=0, atol=tolerance)
 
 
 @both
-def test_gradients_of_long_trials(lif):
-    times, weights = layer(5, n_trials=2, n_pre=6, n_post=2, mean=2.0)
-    times[:, 3:] = 500 * lif.tau_m + torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
-    weights[:3] *= 0.01
-    spikes = first_spike_times(times, weights, lif)
-    assert torch.isfinite(spikes).all()
-    torch.autograd.gradcheck(
-        lambda *arguments: first_spike_times(*arguments, lif),
-        (times.clone().requires_grad_(), weights.clone().requires_grad_()),
-        eps=1e-6,
-        atol=1e-4,
-    ) if torch.isfinite(times).all() else None
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("span", [400.0, 1e5])
+def test_gradients_of_long_trials(lif, dtype, span):
+    """The gradient of the late inputs is theirs alone."""
+    times = torch.tensor([[0.0, 1.0, 2.0, 4.0, 5.0]], dtype=dtype)
+    weights = torch.tensor([[0.1], [0.1], [5.0], [3.0], [-1.0]], dtype=dtype)
+
+    def gradients(times, weights):
+        times, weights = times.clone().requires_grad_(), weights.clone().requires_grad_()
+        first_spike_times(times, weights, lif).sum().backward()
+        return times.grad[0, -3:], weights.grad[-3:]
+
+    late = times + torch.tensor([0, 0, span, span, span], dtype=dtype)
+    for grad, expected in zip(
+        gradients(late, weights), gradients(times[:, 2:], weights[2:]), strict=True
+    ):
+        torch.testing.assert_close(grad, expected, rtol=1e-2, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
