@@ -86,6 +86,12 @@ SERIES = (
 kernel = njit(nogil=True, cache=True, error_model="numpy")
 closely = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 
+ROUNDING = 1e-5
+"""Margin of the bounds in units of θ, against rounding errors of the membrane."""
+
+PATIENCE = 1.0
+"""Seconds after which a first call says what it is doing."""
+
 _compiled = set()
 
 
@@ -232,7 +238,7 @@ def _workers(process):
 def _announcing_compilation(dtype):
     """Say so where a first call takes its time to compile; the result is cached on disk."""
     announcement = threading.Timer(
-        1.0,
+        PATIENCE,
         print,
         ("compiling the spike-time kernels, once for this machine …",),
         {"file": sys.stderr, "flush": True},
@@ -370,7 +376,7 @@ def _prepare(times, growth, n, smallest, equal, order, events, bounds):
 
     The last group is filled up with inputs without effect.
     """
-    never = times.dtype.type(np.inf)
+    nothing, never = times.dtype.type(0), times.dtype.type(np.inf)
     for k in range(n):
         s, e = times[order[k]], growth[order[k]]
         events[GROWTH, k] = e
@@ -380,7 +386,7 @@ def _prepare(times, growth, n, smallest, equal, order, events, bounds):
     for k in range(n - 1):
         events[NEXT, k] = events[REACH, k + 1]
         events[SURE, k] = events[LEVEL, k + 1]
-        events[NEAR, k] = _still(events, k, k + 1, equal) * events[LEVEL, k + 1]
+        events[NEAR, k] = _bound(_still(events, k, k + 1, equal), nothing) * events[SURE, k]
     n_groups = (n + GROUP - 1) // GROUP
     for k in range(n, n_groups * GROUP):
         order[k] = 0
@@ -393,12 +399,24 @@ def _prepare(times, growth, n, smallest, equal, order, events, bounds):
     for group in range(n_groups):
         start = group * GROUP
         stop = min(start + GROUP, n - 1)
-        bound = _still(events, start, stop, equal)
+        inhibition = nothing
         for k in range(start, stop):
-            bound += smallest[order[k]] * _response(events, k, stop, equal)
+            inhibition += smallest[order[k]] * _response(events, k, stop, equal)
+        still = _still(events, start, stop, equal)
         bounds[0, group] = events[REACH, stop]
-        bounds[1, group] = bound * events[LEVEL, stop]
+        bounds[1, group] = _bound(still, inhibition) * events[LEVEL, stop]
         bounds[2, group] = events[LEVEL, stop]
+
+
+@kernel
+def _bound(still, inhibition):
+    """Least membrane of a neuron that may have crossed threshold, less some rounding errors.
+
+    After a pause so long that the membrane is lost among the rounding errors, all may have.
+    """
+    if still < 0.5:
+        return -np.inf
+    return still + inhibition - ROUNDING
 
 
 @kernel
