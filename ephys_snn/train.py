@@ -23,7 +23,7 @@ DEFAULT_HIDDEN = [400, 400, 400, 400]
 # Settings that suit a data set: few samples need more epochs, smaller batches and more jitter, and
 # coordinates bear less jitter than images.
 PRESETS = {
-    "digits": {"epochs": 60, "batch_size": 30, "jitter": 3.0},
+    "digits": {"epochs": 60, "batch_size": 30, "jitter": 2.0},
     "mnist": {"epochs": 20},
     "yin-yang": {"epochs": 80, "learning_rate": 0.02, "jitter": 0.2},
 }

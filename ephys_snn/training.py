@@ -45,6 +45,9 @@ XI, ALPHA, BETA = 0.2, 0.005, 1.0
 SILENT_OUTPUT = 6.0
 # Growth of the summed excitatory weight of a wholly silent neuron per step, in thresholds.
 ROUSING = 0.8
+# Steps of the input weights relative to those of other layers: most inputs of an image spike at the
+# same time, and what moves all of them moves every neuron of the first layer at once.
+INPUT_STEP = 0.5
 EVALUATION_BATCH = 500
 
 
@@ -78,7 +81,7 @@ class Settings:
 
     epochs: int
     batch_size: int = 80
-    learning_rate: float = 0.05
+    learning_rate: float = 0.08
     warm_up: float = 0.05
     jitter: float = 1.0
     activity_floor: float = 0.3
@@ -267,8 +270,9 @@ def start(network: Network, settings: Settings) -> Run:
         network=network,
         settings=settings,
         optimizer=torch.optim.Adam(
-            [{"params": [weights], "scale": weights.detach().square().mean().sqrt().item()}
-             for weights in network.weights],
+            [{"params": [weights], "scale": weights.detach().square().mean().sqrt().item()
+              * (INPUT_STEP if layer == 0 else 1.0)}
+             for layer, weights in enumerate(network.weights)],
             fused=True,
         ),
         generator=np.random.default_rng([settings.seed, 1]),
