@@ -11,10 +11,10 @@ Every step is one of Adam, its size relative to the root mean square of a layer'
 with two corrections and one law:
 
 - *Centralization* (Yong et al. 2020). All weights onto a neuron share a gradient component that
-  only says "spike earlier" or "later". Adam turns it into a step of the summed weight that is larger
-  by the number of inputs than any single weight's; hidden layers then run away together until all
-  neurons spike at once, and output neurons fall silent. So the mean over the presynaptic neurons is
-  subtracted from the gradient, ∂L/∂w_ij ← ∂L/∂w_ij − ⟨∂L/∂w_ij⟩_i.
+  only says "spike earlier" or "later". Adam turns it into a step of the summed weight that is
+  larger by the number of inputs than any single weight's; hidden layers then run away together
+  until all neurons spike at once, and output neurons fall silent. So the mean over the presynaptic
+  neurons is subtracted from the gradient, ∂L/∂w_ij ← ∂L/∂w_ij − ⟨∂L/∂w_ij⟩_i.
 - *Rousing the silent.* A neuron that does not spike has no gradient. Where the fraction f of a
   batch's trials in which a neuron spikes is below a floor f₀, its excitatory weights grow, together
   by `ROUSING`·θ (1 − f/f₀) per step. An output neuron should spike in all trials of its own class.
