@@ -42,24 +42,28 @@ from torch import Tensor
 
 from ephys_snn.kernels import reference
 from ephys_snn.kernels.simd import (
+    GROUP,
     LANES_FLOAT32,
     LANES_FLOAT64,
     at_least,
+    folded_product,
     fused,
     fused_difference,
+    gather_group,
     item,
     load,
+    load_group,
     lowest_bit,
+    put,
+    running_total,
     spread,
     spread_from,
+    spread_group,
     store,
     total,
     where_positive,
 )
 from ephys_snn.lif import LIF
-
-GROUP = 8
-"""Inputs between two comparisons with the bound."""
 
 LONGEST = {np.float32: 10.0, np.float64: 300.0}
 """Longest span of the input times of a trial in τ_m for sums relative to its first input: e^t must
@@ -84,10 +88,12 @@ SERIES = (
 """Chebyshev approximation of h / p in powers of p, accurate to 3e-8."""
 
 kernel = njit(nogil=True, cache=True, error_model="numpy")
-closely = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 
 ROUNDING = 1e-5
 """Margin of the bounds in units of θ, against rounding errors of the membrane."""
+
+TILE_INPUTS, TILE_TRIALS = 4, 96
+"""Inputs and trials that the backward pass treats at a time, the trials a multiple of the lanes."""
 
 PATIENCE = 1.0
 """Seconds after which a first call says what it is doing."""
@@ -482,7 +488,6 @@ def _scan(n_events, rows, events, bounds, packed, equal, n_pre, n_post, sums):
             _locate(
                 suspects[:n_suspect],
                 states,
-                neurons,
                 row,
                 events[b].reshape(-1),
                 weights_of_block,
@@ -493,44 +498,55 @@ def _scan(n_events, rows, events, bounds, packed, equal, n_pre, n_post, sums):
             )
 
 
-@closely
-def _locate(suspects, states, silent, rows, events, packed, equal, sums, width, column):
+@kernel
+def _locate(suspects, states, rows, events, packed, equal, sums, width, column):
     """Find where in the groups of inputs with suspects these neurons cross threshold.
 
-    Without a branch that depends on where.
+    The lanes are the inputs of a group here, and the running totals a neuron's sums after each.
+    From the last group to the first, so that a neuron's first crossing is the one that stays.
     """
     lanes = LANES_FLOAT32 if packed.itemsize == 4 else LANES_FLOAT64
     n = rows.size
-    for entry in range(len(suspects)):
-        group, possibly = suspects[entry, 0], suspects[entry, 1] & silent
+    firsts, seconds = np.empty(GROUP + 1, packed.dtype), np.empty(GROUP + 1, packed.dtype)
+    lasts = np.full(GROUP + 1, -1, packed.dtype)
+    for entry in range(len(suspects) - 1, -1, -1):
+        start, possibly = suspects[entry, 0] * GROUP, suspects[entry, 1]
+        growth = load_group(events, GROWTH * n + start)
+        growth_second = load_group(events, SECOND * n + start)
+        reach = load_group(events, NEXT * n + start)
+        near = load_group(events, NEAR * n + start)
+        sure = load_group(events, SURE * n + start)
         while possibly != 0:
             lane = lowest_bit(possibly)
             possibly &= possibly - 1
             x = item(states, 2 * lanes * entry + lane)
             y = item(states, 2 * lanes * entry + lanes + lane)
-            found = doubtful = False
-            found_x, found_y = x, y
-            for k in range(group * GROUP, (group + 1) * GROUP):
-                weight = item(packed, item(rows, k) + lane)
-                x += item(events, GROWTH * n + k) * weight
-                y += item(events, SECOND * n + k) * weight
-                membrane = item(events, NEXT * n + k) * x - y
-                sure = membrane >= item(events, SURE * n + k)
-                found_x = found_x if found else x
-                found_y = found_y if found else y
-                doubtful |= (not found) & (not sure) & (membrane >= item(events, NEAR * n + k))
-                found |= sure
-            if doubtful:
-                x = item(states, 2 * lanes * entry + lane)
-                y = item(states, 2 * lanes * entry + lanes + lane)
-                found, found_x, found_y = _locate_peak(
-                    x, y, lane, group * GROUP, rows, events, packed, equal
-                )
-            if found:
-                silent &= ~(1 << lane)
-                sums[column + lane] = found_x
-                sums[width + column + lane] = found_y
-                sums[2 * width + column + lane] = -1
+            weights = gather_group(packed, rows, start, lane)
+            first = spread_group(x) + running_total(growth * weights)
+            second = spread_group(y) + running_total(growth_second * weights)
+            membrane = fused_difference(reach, first, second)
+            crossed = at_least(membrane, sure)
+            # Inputs with a possible peak before the first sure crossing: -1 where there is none.
+            before = (crossed & -crossed) - 1
+            if at_least(membrane, near) & ~crossed & before:
+                found, x, y = _locate_peak(x, y, lane, start, rows, events, packed, equal)
+                store(firsts, 0, spread_group(x))
+                store(seconds, 0, spread_group(y))
+                crossed = np.int64(found)
+            else:
+                store(firsts, 0, first)
+                store(seconds, 0, second)
+            # Without a branch, which nothing could predict: the ninth place is for no crossing.
+            place = lowest_bit(crossed | (1 << GROUP))
+            at = column + lane
+            put(firsts, GROUP, item(sums, at))
+            put(sums, at, item(firsts, place))
+            at += width
+            put(seconds, GROUP, item(sums, at))
+            put(sums, at, item(seconds, place))
+            at += width
+            put(lasts, GROUP, item(sums, at))
+            put(sums, at, item(lasts, place))
 
 
 @kernel
@@ -654,46 +670,84 @@ def _backward_inputs(
 ):
     """Gradients with respect to the times and weights of the inputs [start, stop).
 
+    Tiles of trials and inputs keep what the innermost loop reads in the fastest cache.
+    """
+    lanes = LANES_FLOAT32 if packed.itemsize == 4 else LANES_FLOAT64
+    n_pre, n_padded = since.shape
+    n_post = grad_weights.size // n_pre
+    n_blocks = packed.size // (n_pre * lanes)
+    n_trials = share.size // (n_blocks * lanes)
+    products = np.empty(TILE_INPUTS * TILE_TRIALS * GROUP, packed.dtype)
+    gradients = np.zeros(TILE_INPUTS * n_blocks * lanes, packed.dtype)
+    for first in range(start, stop, TILE_INPUTS):
+        last = min(first + TILE_INPUTS, stop)
+        gradients[:] = 0
+        for trial in range(0, n_trials, TILE_TRIALS):
+            n_tile = min(TILE_TRIALS, n_trials - trial)
+            products[:] = 0
+            for block in range(n_blocks):
+                tile = (block * n_trials + trial) * lanes
+                for i in range(first, last):
+                    at = i * n_padded + trial
+                    _pull(
+                        since.reshape(-1)[at : at + n_padded],
+                        growth.reshape(-1)[at : at + n_padded],
+                        latest[block, trial:],
+                        n_tile,
+                        packed[(block * n_pre + i) * lanes : (block * n_pre + i + 1) * lanes],
+                        terms[tile : tile + n_tile * lanes],
+                        share[tile : tile + n_tile * lanes],
+                        equal,
+                        grad_times.size > 0,
+                        products[(i - first) * n_tile * GROUP :],
+                        gradients[((i - first) * n_blocks + block) * lanes :],
+                    )
+            if grad_times.size > 0:
+                for i in range(first, last):
+                    for b in range(n_tile):
+                        product = total(load_group(products, ((i - first) * n_tile + b) * GROUP))
+                        if since[i, trial + b] < np.inf:
+                            grad_times[i, trial + b] = growth[i, trial + b] * product
+        for i in range(first, last):
+            for o in range(n_post):
+                gradient = gradients[(i - first) * n_blocks * lanes + o]
+                grad_weights[i * n_post + o] = gradient * packed.dtype.type(scale)
+
+
+@kernel
+def _pull(
+    since, growth, latest, n_trials, packed, terms, share, equal, want_times, products, gradients
+):
+    """Add up the effects of one input on one block of neurons over some trials.
+
     With d = T - t, or 1 - e^(t - T) for τ_m = 2 τ_s, the response and its derivative are
     k = e^(t - T) d and k' = e^(t - T) (1 - d) or e^(t - T) (1 - 2 d).
     """
-    dtype = packed.dtype.type
     lanes = LANES_FLOAT32 if packed.itemsize == 4 else LANES_FLOAT64
-    n_pre, n_padded = since.shape
-    n_trials = share.size * n_pre // packed.size
-    n_post = grad_weights.size // n_pre
-    want_times = grad_times.shape[1] > 0
-    one, minus_curvature = spread(dtype(1)), spread(dtype(-1 if equal else -2))
-    last_lanes = np.empty(lanes, packed.dtype)
-    for block in range(packed.size // (n_pre * lanes)):
-        for i in range(start, stop):
-            weights = load(packed, (block * n_pre + i) * lanes)
-            grad = spread(dtype(0))
-            times = since[i] if equal else growth[i]
-            for trial in range(0, n_trials, lanes):
-                causal = at_least(load(latest[block], trial), load(times, trial))
-                while causal != 0:
-                    b = trial + lowest_bit(causal)
-                    causal &= causal - 1
-                    at = (block * n_trials + b) * lanes
-                    if equal:
-                        d = load(terms, at) - spread(since[i, b])
-                    else:
-                        d = fused(spread(-growth[i, b]), load(terms, at), one)
-                    causal_share = where_positive(d, load(share, at))
-                    value = d * causal_share
-                    grad = fused(spread(growth[i, b]), value, grad)
-                    if want_times:
-                        slope = fused(minus_curvature, value, causal_share)
-                        grad_times[i, b] += growth[i, b] * total(weights * slope)
-            grad = spread(dtype(scale)) * grad
-            column = block * lanes
-            if column + lanes <= n_post:
-                store(grad_weights, i * n_post + column, grad)
+    one = spread(packed.dtype.type(1))
+    weights, gradient = load(packed, 0), load(gradients, 0)
+    times = since if equal else growth
+    for trial in range(0, n_trials, lanes):
+        causal = at_least(load(latest, trial), load(times, trial))
+        if trial + lanes > n_trials:
+            causal &= (1 << (n_trials - trial)) - 1
+        while causal != 0:
+            b = trial + lowest_bit(causal)
+            causal &= causal - 1
+            if equal:
+                d = load(terms, b * lanes) - spread_from(since, b)
             else:
-                store(last_lanes, 0, grad)
-                for lane in range(n_post - column):
-                    grad_weights[i * n_post + column + lane] = last_lanes[lane]
+                d = one - spread_from(growth, b) * load(terms, b * lanes)
+            causal_share = where_positive(d, load(share, b * lanes))
+            value = d * causal_share
+            gradient = fused(spread_from(growth, b), value, gradient)
+            if want_times:
+                slope = causal_share - value
+                if not equal:
+                    slope = slope - value
+                product = folded_product(weights, slope)
+                store(products, b * GROUP, load_group(products, b * GROUP) + product)
+    store(gradients, 0, gradient)
 
 
 def _exp(x):
