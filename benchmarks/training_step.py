@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 from ephys_snn import dale
+from ephys_snn.loss import first_spike_loss
 from ephys_snn.network import Network
 from ephys_snn.stimuli import load_stimuli
-from ephys_snn.training import Settings, first_spike_loss, train
+from ephys_snn.training import Settings, train
 
 
 def relu_step(layer_sizes: list[int], inputs: torch.Tensor, labels: torch.Tensor

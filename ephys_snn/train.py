@@ -14,10 +14,11 @@ import ephys_snn
 from ephys_snn import datasets
 from ephys_snn.atomic import replacing
 from ephys_snn.errors import InputError, command
+from ephys_snn.evaluation import Evaluation, evaluate
 from ephys_snn.lif import LIF
 from ephys_snn.network import Initialization, Network
 from ephys_snn.stimuli import LatencyCode, Stimuli, load_stimuli
-from ephys_snn.training import Evaluation, Run, Settings, evaluate, train
+from ephys_snn.training import Run, Settings, train
 
 DEFAULT_HIDDEN = [400, 400, 400, 400]
 # Settings that suit a data set: few samples need more epochs, smaller batches and more jitter, and

@@ -1,12 +1,5 @@
 r"""Training by exact first-spike times.
 
-Loss of a trial with output spike times T_k and class y (Göltz et al. 2021), times in units of τ_s:
-
-.. math::
-
-    L = \log \sum_k e^{-T_k/\xi} + T_y/\xi + \alpha\, e^{T_y/\beta},
-    \qquad \xi = 0.2,\ \alpha = 0.005,\ \beta = 1 .
-
 Every step is one of Adam, its size relative to the root mean square of a layer's initial weights,
 with two corrections and one law:
 
@@ -15,14 +8,11 @@ with two corrections and one law:
   larger by the number of inputs than any single weight's; hidden layers then run away together
   until all neurons spike at once, and output neurons fall silent. So the mean over the presynaptic
   neurons is subtracted from the gradient, ∂L/∂w_ij ← ∂L/∂w_ij − ⟨∂L/∂w_ij⟩_i.
-- *Rousing the silent.* A neuron that does not spike has no gradient. Where the fraction f of a
-  batch's trials in which a neuron spikes is below a floor f₀, its excitatory weights grow, together
-  by `ROUSING`·θ (1 − f/f₀) per step. An output neuron should spike in all trials of its own class.
+- *Rousing the silent*, who have no gradient (`silence.rouse_`).
 - *Dale's law*: weights of the wrong sign become 0 (`dale.project_`).
 
 References
 ----------
-Göltz et al., Nat. Mach. Intell. 3, 823 (2021), doi:10.1038/s42256-021-00388-x.
 Yong et al., Gradient centralization, ECCV 2020, doi:10.1007/978-3-030-58452-8_37.
 Kingma, Ba, Adam, ICLR 2015, arXiv:1412.6980.
 """
@@ -30,25 +20,21 @@ Kingma, Ba, Adam, ICLR 2015, arXiv:1412.6980.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ephys_snn import dale
 from ephys_snn.errors import InputError
+from ephys_snn.evaluation import Evaluation, evaluate
+from ephys_snn.loss import first_spike_loss
 from ephys_snn.network import Network
+from ephys_snn.silence import active_fraction, right_fraction, rouse_
 from ephys_snn.stimuli import Stimuli, jitter_times
 
-XI, ALPHA, BETA = 0.2, 0.005, 1.0
-# A silent output neuron counts as one that spikes this many time constants after time 0.
-SILENT_OUTPUT = 6.0
-# Growth of the summed excitatory weight of a wholly silent neuron per step, in thresholds.
-ROUSING = 0.8
 # Steps of the input weights relative to those of other layers: most inputs of an image spike at the
 # same time, and what moves all of them moves every neuron of the first layer at once.
 INPUT_STEP = 0.5
-EVALUATION_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -102,121 +88,9 @@ class Settings:
                 )
 
 
-class Evaluation(NamedTuple):
-    """How a network does on labelled stimuli.
-
-    Attributes
-    ----------
-    loss : float
-        Mean loss.
-    accuracy : float
-        Fraction of trials whose first output spike is that of the right class.
-    silent : list of float
-        Per layer, the fraction of (trial, neuron) without a spike.
-    """
-
-    loss: float
-    accuracy: float
-    silent: list[float]
-
-
-def first_spike_loss(output_times: torch.Tensor, labels: torch.Tensor, tau: float) -> torch.Tensor:
-    """Loss of each trial: the right output neuron is to spike before the others, and early.
-
-    Parameters
-    ----------
-    output_times : torch.Tensor, shape (trial, class)
-        Spike times in ms; inf for silent neurons, which count as spiking at `SILENT_OUTPUT` τ.
-    labels : torch.Tensor of int64, shape (trial,)
-        The right class.
-    tau : float
-        Time constant in ms.
-
-    Returns
-    -------
-    torch.Tensor, shape (trial,)
-        Loss, without unit.
-    """
-    times = output_times / tau
-    times = torch.where(torch.isinf(times), SILENT_OUTPUT, times)
-    right = times.gather(1, labels[:, None])[:, 0]
-    return torch.logsumexp(-times / XI, dim=1) + right / XI + ALPHA * torch.exp(right / BETA)
-
-
 def centralize_(gradient: torch.Tensor) -> torch.Tensor:
     """Subtract from a weight gradient (pre, post) its mean over presynaptic neurons, in place."""
     return gradient.sub_(gradient.mean(dim=0))
-
-
-def rouse_(
-    weights: torch.Tensor,
-    sign: torch.Tensor | None,
-    active: torch.Tensor,
-    floor: float,
-    threshold: float,
-) -> torch.Tensor:
-    """Raise the excitatory weights of neurons that spike in too few trials, in place.
-
-    Parameters
-    ----------
-    weights : torch.Tensor, shape (pre, post)
-        Weights onto the neurons.
-    sign : torch.Tensor, shape (pre, 1), or None
-        +1 for excitatory presynaptic neurons, −1 for inhibitory; None where any may excite.
-    active : torch.Tensor, shape (post,)
-        Fraction of trials in which each neuron spikes.
-    floor : float
-        Fraction of trials in which each should spike at least.
-    threshold : float
-        Threshold of the neurons.
-
-    Returns
-    -------
-    torch.Tensor, shape (pre, post)
-        `weights` itself.
-    """
-    if bool((active >= floor).all()):
-        return weights
-    excitatory = slice(None) if sign is None else (sign[:, 0] > 0)
-    growth = (1 - active / floor).clamp(min=0) * (ROUSING * threshold / len(weights))
-    with torch.no_grad():
-        weights[excitatory] += growth
-    return weights
-
-
-def active_fraction(times: torch.Tensor) -> torch.Tensor:
-    """Fraction of trials in which each neuron spikes, from spike times (trial, neuron)."""
-    return torch.isfinite(times).to(times.dtype).mean(dim=0)
-
-
-def right_fraction(output_times: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Fraction of its own class's trials in which each output neuron spikes; 1 without trials."""
-    own = torch.nn.functional.one_hot(labels, output_times.shape[1])
-    spiked = (own * torch.isfinite(output_times)).sum(dim=0)
-    return torch.where(own.any(dim=0), spiked / own.sum(dim=0).clamp(min=1), 1.0)
-
-
-def evaluate(network: Network, times: np.ndarray, labels: np.ndarray) -> Evaluation:
-    """Loss, accuracy and silence of a network.
-
-    Parameters
-    ----------
-    network : Network
-        The network.
-    times : numpy.ndarray, shape (n, input)
-        Input spike times in ms.
-    labels : numpy.ndarray of int64, shape (n,)
-        The right classes.
-    """
-    loss, right, silent = 0.0, 0, np.zeros(len(network.weights))
-    with torch.no_grad():
-        for start in range(0, len(times), EVALUATION_BATCH):
-            layers = network(times[start:start + EVALUATION_BATCH])
-            target = torch.as_tensor(labels[start:start + EVALUATION_BATCH])
-            loss += first_spike_loss(layers[-1], target, network.lif.tau_s).sum().item()
-            right += int((network.decision(layers[-1]) == target).sum())
-            silent += [torch.isinf(layer).double().mean(dim=1).sum().item() for layer in layers]
-    return Evaluation(loss / len(times), right / len(times), (silent / len(times)).tolist())
 
 
 def learning_rate(step: int, n_steps: int, settings: Settings) -> float:

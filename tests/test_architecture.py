@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "ephys_snn"
 PIPELINES = ("synchrony", "information_gain", "pathways", "separability")
-TORCH_SIDE = {"lif", "spike_time", "dale", "stimuli", "datasets", "network", "training", "train",
-              "kernels"}
+TORCH_SIDE = {"lif", "spike_time", "dale", "stimuli", "datasets", "network", "loss", "silence",
+              "evaluation", "training", "train", "kernels"}
 
 
 def module_imports() -> dict[str, set[str]]:

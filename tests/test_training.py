@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from ephys_snn import dale, training
 from ephys_snn.errors import InputError
+from ephys_snn.evaluation import evaluate
+from ephys_snn.loss import first_spike_loss
 from ephys_snn.network import Network
+from ephys_snn.silence import ROUSING, rouse_
 from ephys_snn.stimuli import Stimuli
-from ephys_snn.training import Settings, first_spike_loss
+from ephys_snn.training import Settings
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -72,8 +75,8 @@ def test_only_neurons_below_the_floor_are_roused_by_their_excitation():
     sign = dale.signs(dale.cell_types(4, 0.5))
     before = torch.tensor([0.0, 1.0, -1.0, -2.0])[:, None].repeat(1, 3)
     active = torch.tensor([0.0, 0.15, 0.5])
-    after = training.rouse_(before.clone(), sign, active, floor=0.3, threshold=2.0)
-    growth = training.ROUSING * 2.0 / 4
+    after = rouse_(before.clone(), sign, active, floor=0.3, threshold=2.0)
+    growth = ROUSING * 2.0 / 4
     expected = torch.tensor([[growth, growth / 2, 0.0]] * 2 + [[0.0] * 3] * 2)
     torch.testing.assert_close(after - before, expected)
 
@@ -83,9 +86,9 @@ def test_a_silent_network_is_roused(stimuli):
     with torch.no_grad():
         for weights in network.weights:
             weights.mul_(0.1)
-    assert training.evaluate(network, *stimuli.part("train")).silent[-1] == 1.0
+    assert evaluate(network, *stimuli.part("train")).silent[-1] == 1.0
     network = training.train(network, stimuli, Settings(epochs=10, batch_size=10))
-    assert max(training.evaluate(network, *stimuli.part("test")).silent) < 0.3
+    assert max(evaluate(network, *stimuli.part("test")).silent) < 0.3
 
 
 def test_dales_law_holds_after_every_step_for_every_hidden_neuron(stimuli):
@@ -120,14 +123,14 @@ def test_the_weights_that_did_best_on_validation_are_kept(stimuli):
     accuracies = [entry["validation_accuracy"] for entry in network.metadata["history"]]
     best = len(accuracies) - 1 - int(np.argmax(accuracies[::-1]))
     assert all(torch.equal(a, b) for a, b in zip(network.weights, kept[best], strict=True))
-    evaluation = training.evaluate(network, *stimuli.part("validation"))
+    evaluation = evaluate(network, *stimuli.part("validation"))
     assert evaluation.accuracy == max(accuracies)
 
 
 def test_evaluation_is_what_counting_gives(stimuli):
     network = draw(stimuli)
     times, labels = stimuli.part("test")
-    evaluation = training.evaluate(network, times, labels)
+    evaluation = evaluate(network, times, labels)
     layers = network(times)
     right = sum(
         bool(np.isfinite(row).any()) and int(np.argmin(row)) == label
