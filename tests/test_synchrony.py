@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from ephys_snn.packets import pulse_packets
 from ephys_snn.pipelines.synchrony import PIPELINE, main
 from ephys_snn.recording import Recording, Trials, Units, decision_windows, epoch_windows
 from ephys_snn.results import write_results
@@ -21,7 +22,6 @@ from ephys_snn.synchrony import (
     dither_spikes,
     exchange_windows,
     exchangeable_groups,
-    pulse_packets,
     shuffle_trials,
     window_spikes,
 )

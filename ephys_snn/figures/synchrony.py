@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ephys_snn.figures.style import NULL_COLOR, cell_type_color, figure_style, new_figure
+from ephys_snn.packets import MIN_ACTIVE
 from ephys_snn.recording import Recording, ResponseWindows
-from ephys_snn.synchrony import MIN_ACTIVE
 from ephys_snn.synchrony_elephant import MAX_PAIRS, Curves
 
 MAX_RASTER_UNITS = 100  # of one area, drawn evenly among its units
