@@ -120,7 +120,7 @@ def test_chunks_make_no_difference(monkeypatch):
     rng = np.random.default_rng(0)
     latency = np.where(rng.random((50, 30)) < 0.3, rng.normal(size=(50, 30)), np.inf)
     whole = pulse_packets(latency)
-    monkeypatch.setattr("ephys_snn.synchrony.CHUNK", 100)
+    monkeypatch.setattr("ephys_snn.packets.CHUNK", 100)
     np.testing.assert_array_equal(np.array(pulse_packets(latency)), np.array(whole))
 
 
