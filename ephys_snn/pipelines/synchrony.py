@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.options import positive_int
+from ephys_snn.pipelines import unitary_events
 from ephys_snn.pipelines.pipeline import Pipeline, run
 from ephys_snn.recording import Recording, ResponseWindows
 from ephys_snn.results import PipelineResult
@@ -39,6 +40,7 @@ def add_options(parser) -> None:
                         help="and at most so many trials (default: %(default)s)")
     parser.add_argument("--elephant-shuffles", type=positive_int, default=10, metavar="N",
                         help="surrogates of their control (default: %(default)s)")
+    unitary_events.add_options(parser)
 
 
 def analyse(recording: Recording, windows: ResponseWindows,
@@ -46,6 +48,8 @@ def analyse(recording: Recording, windows: ResponseWindows,
     """Pulse packets and Elephant's measures of a recording."""
     from ephys_snn.figures.synchrony import plot_elephant, plot_synchrony
 
+    # First, because it may ask for a choice before the long work.
+    coincident = unitary_events.analyse(recording, windows, args)
     packets = analyse_synchrony(
         recording, windows, n_surrogates=args.surrogates, max_null_trials=args.null_trials,
         dither=args.dither, neighbours=args.shuffle_neighbours, seed=args.seed,
@@ -60,21 +64,25 @@ def analyse(recording: Recording, windows: ResponseWindows,
     sample = elephant.table[["area", "n_units_used", "n_trials_used"]]
     return PipelineResult(
         name="synchrony",
-        tables={"synchrony": packets.table, "synchrony_elephant": elephant.table},
+        tables={"synchrony": packets.table, "synchrony_elephant": elephant.table,
+                **coincident.tables},
         figures={"synchrony": plot_synchrony(recording, windows, packets.table, title),
                  "synchrony_elephant": plot_elephant(
                      elephant.curves, elephant.table,
                      f"Elephant's measures of {title}\n(b to d: on a random sample of at "
                      f"most {args.elephant_units} units of an area; all: on at most "
-                     f"{args.elephant_trials} trials)")},
+                     f"{args.elephant_trials} trials)"),
+                 **coincident.figures},
         parameters={
             "window": windows.description, "n_trials": n_trials, "seed": args.seed,
             "surrogates": args.surrogates, "null_trials": packets.n_null_trials,
             "shuffle_neighbours": args.shuffle_neighbours, "dither_ms": packets.dither,
             "elephant": {"bin_ms": elephant.bin_width, "shuffles": args.elephant_shuffles,
-                         "sample": sample.to_dict("records")}},
-        summary=_summarise(recording, packets.table, n_trials, windows),
-        warnings=_warnings(recording, windows, [packets.table, elephant.table]))
+                         "sample": sample.to_dict("records")},
+            **coincident.parameters},
+        summary=[*_summarise(recording, packets.table, n_trials, windows), *coincident.summary],
+        warnings=[*_warnings(recording, windows, [packets.table, elephant.table]),
+                  *coincident.warnings])
 
 
 PIPELINE = Pipeline("synchrony", "Pulse packets by area and cell type, tested against shuffled "
