@@ -6,7 +6,7 @@ not know which format it came from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,9 @@ import numpy as np
 import quantities as pq
 
 from ephys_snn.errors import InputError
+
+MEMBERSHIPS = ("group", "channel_view")  # of Neo: a Group, a ChannelView
+Group = tuple[str, Iterable[Hashable]]  # name, members
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,11 @@ class Contents:
     annotations : dict
         Of the block and its segment, the segment's first.
     weights : dict of (source, target) to (pre, post) float
+    memberships : dict of str to (train,) tuple of str or None
+        Where trains belong beside their annotations: for each of `MEMBERSHIPS` that the file
+        has, the name of the one that each train is in; None if it is in none or in several.
+    notes : tuple of str
+        What the reader had to decide, in words.
     """
 
     trains: tuple[Train, ...]
@@ -76,6 +84,32 @@ class Contents:
     events: tuple[Marks, ...]
     annotations: Mapping[str, Any]
     weights: Mapping[tuple[str, str], np.ndarray] = field(default_factory=dict)
+    memberships: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def memberships(groups: Iterable[Group], views: Iterable[Group], trains: Sequence[Hashable]
+                ) -> dict[str, tuple[str | None, ...]]:
+    """The one Group and the one ChannelView that each train is in, as `Contents` has them.
+
+    Parameters
+    ----------
+    groups, views : iterable of (name, members)
+        Those without a name tell nothing.
+    trains : sequence
+        By the same identities as the members.
+    """
+    found = {}
+    for kind, of_kind in zip(MEMBERSHIPS, (groups, views), strict=True):
+        names: dict[Hashable, set[str]] = {train: set() for train in trains}
+        for name, members in of_kind:
+            for member in members:
+                if name and member in names:
+                    names[member].add(name)
+        if any(names.values()):
+            found[kind] = tuple(next(iter(of_train)) if len(of_train) == 1 else None
+                                for of_train in names.values())
+    return found
 
 
 def in_ms(values: np.ndarray, unit: str, what: str) -> np.ndarray:

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,11 @@ import h5py
 import numpy as np
 
 from ephys_snn.atomic import replacing
-from ephys_snn.contents import Contents, Marks, Train, in_ms, text
+from ephys_snn.contents import Contents, Marks, Train, in_ms, memberships, text
 from ephys_snn.errors import InputError
 from ephys_snn.integrity import seal
 from ephys_snn.recording import Recording
+from ephys_snn.segments import join_segments
 
 WEIGHTS_TYPE = "ephys_snn.weights"
 # Block annotations that hold structures, which NIX properties cannot, as JSON.
@@ -51,12 +53,12 @@ def is_nix(path: Path) -> bool:
 
 
 def read_nix(path: Path) -> Contents:
-    """Read the only block and segment of a NIX file that NixIO (or this project) wrote.
+    """Read the only block of a NIX file that NixIO (or this project) wrote.
 
     Raises
     ------
     InputError
-        If the file is damaged, or holds several blocks or several segments with spikes.
+        If the file is damaged, or holds several blocks, or segments of different units.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -73,41 +75,66 @@ def _read_block(file: h5py.File, path: Path) -> Contents:
     if len(blocks) != 1:
         raise InputError(f"{path} holds {len(blocks)} Neo blocks; split it into files of one")
     block = blocks[0]
-    segment = _only_segment(block, path)
-    annotations = {**_read_annotations(block), **_read_annotations(segment)}
-    trains, epochs, events = [], [], []
+    groups = list(_in_order(block["groups"]))
+    segments = [_read_segment(group, groups) for group in groups
+                if _as_text(group.attrs["type"]) == "neo.segment"]
+    with_spikes = [segment for segment in segments if segment.trains] or segments[:1]
+    if not with_spikes:
+        raise InputError(f"{path} holds no Segment; a recording is one with a SpikeTrain per unit")
+    whole = join_segments(with_spikes, path)
+    annotations = {**_read_annotations(block), **whole.annotations}
+    expected = annotations.get("n_units")
+    if isinstance(expected, int) and expected != len(whole.trains):
+        raise InputError(f"{path} was not written to its end: it holds {len(whole.trains)} of "
+                         f"{expected} units; record it again")
+    return replace(whole, annotations=annotations, weights=_read_weights(block))
+
+
+def _read_segment(segment: h5py.Group, groups: Sequence[h5py.Group]) -> Contents:
+    trains, train_names, epochs, events = [], [], [], []
     tags = segment["multi_tags"].id
     for tag_name in _names_in_order(tags):
         tag = h5py.h5g.open(tags, tag_name)
         kind = _read_attribute(tag, b"type")
         if kind == "neo.spiketrain":
             trains.append(_read_train(tag))
+            train_names.append(tag_name)
         elif kind == "neo.epoch":
             epochs.append(_read_marks(tag))
             if epochs[-1].durations is None:
                 raise ValueError(f"the Epoch '{epochs[-1].name}' has no durations")
         elif kind == "neo.event":
             events.append(_read_marks(tag))
-    expected = annotations.get("n_units")
-    if isinstance(expected, int) and expected != len(trains):
-        raise InputError(f"{path} was not written to its end: it holds {len(trains)} of "
-                         f"{expected} units; record it again")
-    return Contents(tuple(trains), tuple(epochs), tuple(events), annotations,
-                    _read_weights(block))
+    return Contents(tuple(trains), tuple(epochs), tuple(events), _read_annotations(segment),
+                    memberships=_read_memberships(groups, train_names))
+
+
+def _read_memberships(groups: Sequence[h5py.Group], trains: Sequence[bytes]
+                      ) -> dict[str, tuple[str | None, ...]]:
+    """The Group of each train, and the ChannelView in its Group; a subgroup's are its parent's."""
+    tops: dict[str, str] = {}  # parents come before their subgroups
+    named, views = [], []
+    for group in groups:
+        if _as_text(group.attrs["type"]) not in ("neo.group", "neo.subgroup") \
+                or "multi_tags" not in group:
+            continue
+        properties = _read_properties(group.id)
+        own_name = _as_text(group.attrs["name"])
+        tops[own_name] = tops.get(str(properties.get("neo_parent")),
+                                  str(properties.get("neo_name", "")))
+        tags = group["multi_tags"].id
+        members = _names_in_order(tags)
+        named.append((tops[own_name], members))
+        for member in set(members).difference(trains):
+            tag = h5py.h5g.open(tags, member)
+            if _read_attribute(tag, b"type") == "neo.channelview":
+                views.append((str(_read_properties(tag).get("neo_name", "")), members))
+    return memberships(named, views, trains)
 
 
 def _neo_blocks(file: h5py.File) -> list[h5py.Group]:
     return [block for block in _in_order(file["data"])
             if _as_text(block.attrs.get("type")) == "neo.block"]
-
-
-def _only_segment(block: h5py.Group, path: Path) -> h5py.Group:
-    segments = [group for group in _in_order(block["groups"])
-                if _as_text(group.attrs["type"]) == "neo.segment"]
-    if len(segments) != 1:
-        raise InputError(f"{path} holds {len(segments)} Segments; a recording is one continuous "
-                         "Segment with its trials in an Epoch")
-    return segments[0]
 
 
 def _in_order(group: h5py.Group) -> Iterator[h5py.Group]:

@@ -11,6 +11,7 @@ import numpy as np
 from ephys_snn.errors import InputError
 from ephys_snn.reading import DECISION_EVENT, read_recording
 from ephys_snn.recording import (
+    SEGMENT_START,
     Recording,
     ResponseWindows,
     decision_windows,
@@ -31,8 +32,8 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to read the recording")
     areas = group.add_mutually_exclusive_group()
     areas.add_argument("--area", metavar="KEY", default="area",
-                       help="annotation of the spike trains that names their area "
-                            "(default: %(default)s)")
+                       help="annotation of the spike trains that names their area, or 'group' "
+                            "or 'channel_view' (default: %(default)s)")
     areas.add_argument("--one-area", metavar="NAME",
                        help="treat all units as one area of this name")
     group.add_argument("--areas", metavar="A,B,...", type=_comma_list,
@@ -119,9 +120,10 @@ def choose_windows(recording: Recording, until: str | None = None,
         raise InputError(f"no trial has a response window ({windows.description}); "
                          "choose one with --window START STOP")
     if not _inside(windows, recording).any():
-        raise InputError(
-            f"the response windows ({windows.description}) lie outside the recorded time, "
-            f"{recording.t_start:g} to {recording.t_stop:g} ms; choose another --window")
+        where = " of their Segments" if SEGMENT_START in trials.annotations else \
+            f", {recording.t_start:g} to {recording.t_stop:g} ms"
+        raise InputError(f"the response windows ({windows.description}) lie outside the recorded "
+                         f"time{where}; choose another --window")
     return windows
 
 
@@ -151,8 +153,8 @@ def limits_of(windows: ResponseWindows, recording: Recording) -> list[str]:
 def _inside(windows: ResponseWindows, recording: Recording) -> np.ndarray:
     """(trial,) bool, whether the window lies within the recorded time."""
     slack = 1e-6  # ms; borders that were computed, not stored
-    return (windows.start >= recording.t_start - slack) & (
-        windows.stop <= recording.t_stop + slack)
+    start, stop = recording.recorded_range()
+    return (windows.start >= start - slack) & (windows.stop <= stop + slack)
 
 
 def _duration_by_class(windows: ResponseWindows, recording: Recording) -> dict[str, float]:

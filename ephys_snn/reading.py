@@ -6,7 +6,6 @@ Where a file leaves a choice open and offers exactly one candidate, it is taken 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ephys_snn import integrity
-from ephys_snn.contents import Contents, Marks, Train, in_ms, text
+from ephys_snn.contents import Contents, Marks, Train, text
 from ephys_snn.errors import InputError
+from ephys_snn.neo_files import read_with_neo
 from ephys_snn.nix import is_nix, read_nix
 from ephys_snn.recording import Recording, Trials, Units, format_label, sort_labels
 
@@ -33,7 +33,8 @@ def read_recording(path: str | Path, *, area: str = "area", one_area: str | None
     ----------
     path : path
     area : str
-        Annotation of the spike trains that names their area.
+        Annotation of the spike trains that names their area; `group` or `channel_view` for
+        the Neo Group or ChannelView that each is in.
     one_area : str, optional
         Name of the one area that all units are in, instead of `area`.
     areas : sequence of str, optional
@@ -58,8 +59,8 @@ def read_recording(path: str | Path, *, area: str = "area", one_area: str | None
     """
     path = Path(path)
     contents = read_contents(path)
-    notes: list[str] = []
-    units = _describe_units(contents.trains, area, one_area, path)
+    notes = list(contents.notes)
+    units = _describe_units(contents, area, one_area, path)
     marks = _choose_trials(contents, trials, trial_duration, path, notes)
     recorded_trials = _build_trials(marks, label, contents.events, path, notes)
     spikes = [_checked_times(train, path) for train in contents.trains]
@@ -93,76 +94,16 @@ def read_contents(path: Path) -> Contents:
     if path.is_dir():
         raise InputError(f"{path} is a folder; name the recording inside it")
     integrity.check(path)
-    contents = read_nix(path) if is_nix(path) else _read_with_neo(path)
+    contents = read_nix(path) if is_nix(path) else read_with_neo(path)
     if not contents.trains:
         raise InputError(f"{path} holds no spike trains; there is nothing to analyse")
     return contents
 
 
-def _read_with_neo(path: Path) -> Contents:
-    import neo  # heavy: NIX files do without
-
-    if path.suffix.lower() in (".nix", ".h5", ".hdf5") and not _opens_as_hdf5(path):
-        raise InputError(f"{path} is no NIX file, or damaged: it does not open as HDF5")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            blocks = neo.io.get_io(str(path)).read(lazy=False)
-    except Exception as error:  # Neo's readers raise whatever their formats make them raise
-        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
-        raise InputError(f"{path} is not a recording that Neo can read ({reason})") from error
-    segments = [segment for block in blocks for segment in block.segments if segment.spiketrains]
-    if len(segments) != 1:
-        raise InputError(f"{path} holds {len(segments)} Segments with spikes; a recording is one "
-                         "continuous Segment with its trials in an Epoch")
-    segment = segments[0]
-    return Contents(
-        tuple(_train_from_neo(train) for train in segment.spiketrains),
-        tuple(_marks_from_neo(epoch, epoch.durations) for epoch in segment.epochs),
-        tuple(_marks_from_neo(event, None) for event in segment.events),
-        {key: value for key, value in {**blocks[0].annotations, **segment.annotations}.items()
-         if key != "nix_name"})
-
-
-def _opens_as_hdf5(path: Path) -> bool:
-    import h5py
-
-    return h5py.is_hdf5(path)
-
-
-def _train_from_neo(train) -> Train:
-    unit = train.units.dimensionality.string
-    name = str(train.name or "")
-    what = f"spike train '{name}'"
-    return Train(in_ms(train.magnitude, unit, what), name,
-                 float(train.t_start.rescale("ms")), float(train.t_stop.rescale("ms")),
-                 {key: value.item() if isinstance(value, np.generic) else value
-                  for key, value in train.annotations.items()})
-
-
-def _marks_from_neo(marks, durations) -> Marks:
-    name = str(marks.name or "")
-    times = in_ms(marks.times.magnitude, marks.times.units.dimensionality.string, f"'{name}'")
-    if durations is not None:
-        durations = in_ms(durations.magnitude, durations.units.dimensionality.string, f"'{name}'")
-    labels = text(marks.labels) if len(marks.labels) else np.full(len(times), "")
-    annotations = {key: np.asarray(values) for key, values in marks.array_annotations.items()}
-    return Marks(name, times, durations, labels, annotations)
-
-
-def _describe_units(trains: Sequence[Train], area: str, one_area: str | None, path: Path
-                    ) -> Units:
-    if one_area is not None:
-        area_of = [one_area] * len(trains)
-    else:
-        area_of = [train.annotations.get(area) for train in trains]
-        missing = sum(value is None for value in area_of)
-        if missing:
-            keys = sorted({key for train in trains for key in train.annotations})
-            raise InputError(
-                f"{path}: {missing} of {len(trains)} spike trains have no annotation '{area}' to "
-                f"name their area; choose another with --area KEY (they have "
-                f"{', '.join(keys) or 'none'}) or treat all as one with --one-area NAME")
+def _describe_units(contents: Contents, area: str, one_area: str | None, path: Path) -> Units:
+    trains = contents.trains
+    area_of = [one_area] * len(trains) if one_area is not None \
+        else _areas_of(contents, area, path)
     unit_id = [train.annotations.get("unit_id", index) for index, train in enumerate(trains)]
     seen: dict[tuple[str, Any], str] = {}
     for owner, identity, train in zip(area_of, unit_id, trains, strict=True):
@@ -179,6 +120,28 @@ def _describe_units(trains: Sequence[Train], area: str, one_area: str | None, pa
         text([train.name for train in trains]), text(area_of),
         text([train.annotations.get("cell_type", "") for train in trains]),
         _other_annotations(trains))
+
+
+def _areas_of(contents: Contents, key: str, path: Path) -> list[Any]:
+    """The area of every train, by an annotation or by the Group or ChannelView that it is in."""
+    trains = contents.trains
+    area_of = [train.annotations.get(key) for train in trains]
+    if key in contents.memberships and all(value is None for value in area_of):
+        area_of = list(contents.memberships[key])
+        if None in area_of:
+            kind = key.replace("_", " ")
+            raise InputError(f"--area {key}: {area_of.count(None)} of {len(trains)} spike trains "
+                             f"of {path} are in no {kind} with a name, or in several; choose an "
+                             "annotation or --one-area NAME")
+    missing = sum(value is None for value in area_of)
+    if missing:
+        keys = sorted({key for train in trains for key in train.annotations}
+                      | set(contents.memberships))
+        raise InputError(
+            f"{path}: {missing} of {len(trains)} spike trains have no annotation '{key}' to "
+            f"name their area; choose another with --area KEY (they have "
+            f"{', '.join(keys) or 'none'}) or treat all as one with --one-area NAME")
+    return area_of
 
 
 def _other_annotations(trains: Sequence[Train]) -> dict[str, np.ndarray]:

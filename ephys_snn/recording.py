@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import neo
 
 CELL_TYPES = ("excitatory", "inhibitory", "input", "output")
+# Array annotations of trials whose Segment is less than the whole recording: its borders, ms.
+SEGMENT_START, SEGMENT_STOP = "segment_start", "segment_stop"
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,12 @@ class Recording:
         fields.setdefault("t_start", min(0.0, bounds.min(initial=0.0)))
         fields.setdefault("t_stop", bounds.max(initial=0.0))
         return cls(units, trials, spike_times, offsets.astype(np.int64), **fields)
+
+    def recorded_range(self) -> tuple[np.ndarray, np.ndarray]:
+        """Start and stop, (trial,) ms, of the recorded time around each trial."""
+        known = self.trials.annotations
+        start, stop = known.get(SEGMENT_START, self.t_start), known.get(SEGMENT_STOP, self.t_stop)
+        return (np.broadcast_to(start, len(self.trials)), np.broadcast_to(stop, len(self.trials)))
 
     def spikes_of(self, unit: int) -> np.ndarray:
         """Spike times of one unit, ms, ascending (a view)."""
