@@ -648,7 +648,7 @@ def _keep_double(second, times, terms, gain):
 
 @kernel
 def _share_gradient(grad, terms, gain, equal, share, latest):
-    """Gain times gradient; the last spike time (its exponential) of each block in each trial."""
+    """Gain times gradient; by block and trial the last spike time (its exponential) that has one."""
     n_blocks, n_trials, lanes = gain.shape
     latest[:] = -1
     for block in range(n_blocks):
@@ -660,8 +660,10 @@ def _share_gradient(grad, terms, gain, equal, share, latest):
             for lane in range(grad.shape[1] - first, lanes):
                 share[block, b, lane] = 0
             for lane in range(lanes):
-                term = terms[block, b, lane]
-                latest[block, b] = max(latest[block, b], term if equal else 1 / term)
+                # A spike without a gradient asks for nothing of its inputs.
+                if share[block, b, lane] != 0:
+                    term = terms[block, b, lane]
+                    latest[block, b] = max(latest[block, b], term if equal else 1 / term)
 
 
 @kernel
