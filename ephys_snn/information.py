@@ -29,7 +29,7 @@ import pandas as pd
 from scipy import stats
 
 from ephys_snn.errors import InputError
-from ephys_snn.recording import Recording, ResponseWindows, sort_labels
+from ephys_snn.recording import Recording, Responses, ResponseWindows, sort_labels
 from ephys_snn.significance import false_discovery_q, permutation_p_value, permute_labels
 
 HALVES = np.array([(0, 1), (2, 3), (0, 2), (1, 3), (0, 3), (1, 2)])  # of four quarters
@@ -187,7 +187,8 @@ class PermutedInformation(NamedTuple):
 
 def permuted_information(active: np.ndarray, code: np.ndarray, n_permutations: int,
                          rng: np.random.Generator, block_trials: int = 1,
-                         progress: Progress = iter) -> PermutedInformation:
+                         progress: Progress = iter, strata: np.ndarray | None = None
+                         ) -> PermutedInformation:
     """Information of active units about permuted labels.
 
     Parameters
@@ -199,13 +200,16 @@ def permuted_information(active: np.ndarray, code: np.ndarray, n_permutations: i
         Neighbouring trials that stay together.
     progress : callable
         Wraps the iterable of batches, like tqdm.
+    strata : (trial,), optional
+        Labels are permuted among trials of equal value only.
     """
     class_counts = np.bincount(code)
     null = PermutedInformation(*np.empty((2, n_permutations, active.shape[1])))
     certain = entropy(class_counts) + entropy(np.stack([active.sum(axis=0), (~active).sum(axis=0)],
                                                        axis=1))
     values = active.T.astype(np.float32)  # sums stay exact below 2**24 trials
-    for drawn, counts in permuted_sums(values, code, n_permutations, rng, block_trials, progress):
+    for drawn, counts in permuted_sums(values, code, n_permutations, rng, block_trials, progress,
+                                       strata):
         null.information_gain[drawn] = information_gain(counts, class_counts).T
         joint = n_log_n(counts).sum(axis=-1) + n_log_n(class_counts - counts).sum(axis=-1)
         null.mutual_information[drawn] = certain - np.log2(len(code)) + joint.T / len(code)
@@ -213,8 +217,8 @@ def permuted_information(active: np.ndarray, code: np.ndarray, n_permutations: i
 
 
 def permuted_sums(values: np.ndarray, code: np.ndarray, n_permutations: int,
-                  rng: np.random.Generator, block_trials: int = 1, progress: Progress = iter
-                  ) -> Iterator[tuple[slice, np.ndarray]]:
+                  rng: np.random.Generator, block_trials: int = 1, progress: Progress = iter,
+                  strata: np.ndarray | None = None) -> Iterator[tuple[slice, np.ndarray]]:
     """Sum values over the trials of each permuted class, one matrix product per batch.
 
     One permutation serves all units, so that what they share is shared under the null, too.
@@ -233,7 +237,8 @@ def permuted_sums(values: np.ndarray, code: np.ndarray, n_permutations: int,
     batch = max(1, BATCH_ELEMENTS // (n_classes * max(n_trials, n_units)))
     for first in progress(range(0, n_permutations, batch)):
         size = min(batch, n_permutations - first)
-        permuted = np.stack([permute_labels(code, rng, block_trials) for _ in range(size)], axis=1)
+        permuted = np.stack([permute_labels(code, rng, block_trials, strata) for _ in range(size)],
+                            axis=1)
         one_hot = (permuted[:, :, None] == np.arange(n_classes)).astype(values.dtype)
         sums = values @ one_hot.reshape(n_trials, size * n_classes)
         yield slice(first, first + size), sums.reshape(n_units, size, n_classes)
@@ -241,30 +246,50 @@ def permuted_sums(values: np.ndarray, code: np.ndarray, n_permutations: int,
 
 def spike_count_p_value(count: np.ndarray, code: np.ndarray, n_permutations: int,
                         rng: np.random.Generator, block_trials: int = 1,
-                        progress: Progress = iter) -> np.ndarray:
+                        progress: Progress = iter, strata: np.ndarray | None = None
+                        ) -> np.ndarray:
     """(unit,) p that the number of spikes does not depend on the class.
 
-    The statistic is that of Kruskal & Wallis 1952 (doi:10.1080/01621459.1952.10483441), up to
-    constants: sum_c S_c^2 / n_c with S_c the sum of the (mid-)ranks of class c; the null is
-    permuted labels. It sees graded responses, which the plug-in information of a count with many
-    values does not.
+    The statistic is that of Kruskal & Wallis 1952 (doi:10.1080/01621459.1952.10483441); the null
+    is permuted labels. It sees graded responses, which the plug-in information of a count with
+    many values does not. With strata it is the sum over them, as in a block design: a unit that
+    prefers one class in one stratum and another in the next is found, where all trials together
+    would hide it.
 
     Parameters
     ----------
     count : (trial, unit) int
-    code, n_permutations, block_trials, progress
+    code, n_permutations, block_trials, progress, strata
         As in `permuted_information`.
     """
+    observed, null = np.zeros(count.shape[1]), np.zeros((n_permutations, count.shape[1]))
+    strata = np.zeros(len(code)) if strata is None else strata
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        of_stratum = _rank_statistics(count[inside], code[inside], n_permutations, rng,
+                                      block_trials, progress)
+        observed += of_stratum[0]
+        null += of_stratum[1:]
+    return permutation_p_value(observed, null)
+
+
+def _rank_statistics(count: np.ndarray, code: np.ndarray, n_permutations: int,
+                     rng: np.random.Generator, block_trials: int, progress: Progress
+                     ) -> np.ndarray:
+    """(1 + permutation, unit) Kruskal and Wallis's H, 0 of equal counts; first as observed."""
+    code = np.unique(code, return_inverse=True)[1]
     class_counts = np.bincount(code)
     # Twice the deviation from the mean rank is a whole number, and no sum of s of them exceeds
     # s (n_trials - s): sums and ties are exact, where they fit in single precision, too.
     exact = np.float32 if class_counts.max() * len(code) < 2**24 else np.float64
     rank = (2 * stats.rankdata(count, axis=0).T - (len(code) + 1)).astype(exact)
-    sums = (rank @ (code[:, None] == np.arange(len(class_counts))).astype(exact)).astype(float)
-    null = np.empty((n_permutations, count.shape[1]))
+    sums = np.empty((1 + n_permutations, count.shape[1]))
+    observed = (rank @ (code[:, None] == np.arange(len(class_counts))).astype(exact)).astype(float)
+    sums[0] = (observed**2 / class_counts).sum(axis=-1)
     for drawn, permuted in permuted_sums(rank, code, n_permutations, rng, block_trials, progress):
-        null[drawn] = (permuted.astype(float)**2 / class_counts).sum(axis=-1).T
-    return permutation_p_value((sums**2 / class_counts).sum(axis=-1), null)
+        sums[1:][drawn] = (permuted.astype(float)**2 / class_counts).sum(axis=-1).T
+    variance = np.square(rank.astype(float)).sum(axis=1) / max(len(code) - 1, 1)
+    return sums / np.where(variance > 0, variance, 1)
 
 
 def correct_for_chance(information: np.ndarray, chance: np.ndarray) -> np.ndarray:
@@ -311,7 +336,7 @@ class UnitInformation(NamedTuple):
 
 def unit_information(recording: Recording, windows: ResponseWindows, rng: np.random.Generator,
                      n_permutations: int | None = None, block_trials: int = 1, min_active: int = 5,
-                     progress: Progress = iter) -> UnitInformation:
+                     progress: Progress = iter, within: str | None = None) -> UnitInformation:
     """Information of every unit of a recording about the class of the trial.
 
     Parameters
@@ -327,15 +352,20 @@ def unit_information(recording: Recording, windows: ResponseWindows, rng: np.ran
         Units active in fewer trials have no statistics.
     progress : callable
         Wraps the iterable of batches of permutations, like tqdm.
+    within : str, optional
+        Annotation of the trials: labels are permuted among trials of equal value only, and spike
+        counts are tested at each of its values.
 
     Raises
     ------
     InputError
-        If the analysed trials have one class only, or fit into one block.
+        If the analysed trials have one class only, or fit into one block, or `within` names no
+        annotation or one that leaves nothing to permute.
     """
     responses = recording.responses(windows)
     classes = sort_labels(responses.label)
     _check_design(len(responses.label), classes, block_trials)
+    strata = None if within is None else trial_strata(recording, responses, within, block_trials)
     index = {label: number for number, label in enumerate(classes)}
     code = np.array([index[label] for label in responses.label])
     active = responses.active
@@ -343,13 +373,39 @@ def unit_information(recording: Recording, windows: ResponseWindows, rng: np.ran
     used = np.flatnonzero(units["note"] == "")
     n_permutations = n_permutations or enough_permutations(len(used), len(code), len(classes))
     statistics = _unit_statistics(responses.count[:, used], code, classes, rng, n_permutations,
-                                  block_trials, progress)
+                                  block_trials, progress, strata)
     units = units.join(statistics.set_axis(used))
     chance_is_all = units["information_gain"].notna() & units["information_gain_corrected"].isna()
     units.loc[chance_is_all, "note"] = "not corrected: any labels give an information gain of 1"
     units["note"] = units.pop("note")  # the last column
     return UnitInformation(units, classes, np.bincount(code),
                            activity_in_halves(active, code, rng), n_permutations)
+
+
+def trial_strata(recording: Recording, responses: Responses, within: str, block_trials: int
+                 ) -> np.ndarray:
+    """(trial,) int, which trials share a value of an annotation.
+
+    Raises
+    ------
+    InputError
+        If there is no such annotation, or permuting labels among the trials of each of its values
+        changes nothing.
+    """
+    annotations = recording.trials.annotations
+    if within not in annotations:
+        known = ", ".join(sorted(annotations)) or "none"
+        raise InputError(f"--within {within}: the trials have no such array annotation; there "
+                         f"are: {known}")
+    strata = np.unique(annotations[within][responses.trial], return_inverse=True)[1]
+    if not any(len(set(responses.label[strata == stratum])) > 1 for stratum in np.unique(strata)):
+        raise InputError(f"--within {within}: trials of equal value are all of one class, so no "
+                         "label can change its place; choose another annotation")
+    smallest = np.bincount(strata).min()
+    if block_trials > max(1, smallest // 2):
+        raise InputError(f"--block-trials must be at most half of the {smallest} trials of the "
+                         f"rarest value of '{within}'; got {block_trials}")
+    return strata
 
 
 def enough_permutations(n_units: int, n_trials: int, n_classes: int) -> int:
@@ -423,7 +479,7 @@ def _describe_units(recording: Recording, windows: ResponseWindows, active: np.n
 
 def _unit_statistics(count: np.ndarray, code: np.ndarray, classes: tuple[str, ...],
                      rng: np.random.Generator, n_permutations: int, block_trials: int,
-                     progress: Progress) -> pd.DataFrame:
+                     progress: Progress, strata: np.ndarray | None) -> pd.DataFrame:
     """The statistics of units that are active often enough; `count` is (trial, unit) spikes."""
     active = count > 0
     class_counts = np.bincount(code)
@@ -432,14 +488,16 @@ def _unit_statistics(count: np.ndarray, code: np.ndarray, classes: tuple[str, ..
     preferred = activity.argmax(axis=1)
     gain = information_gain(active_counts, class_counts)
     binary = quadratic_extrapolation(active, code, rng)
-    null = permuted_information(active, code, n_permutations, rng, block_trials, progress)
+    null = permuted_information(active, code, n_permutations, rng, block_trials, progress, strata)
     p_gain = permutation_p_value(gain, null.information_gain)
     p_information = permutation_p_value(binary.plug_in, null.mutual_information)
     chance = null.information_gain.mean(axis=0)
     # Where units spike at most once, the number of spikes says no more than being active does.
     counted = quadratic_extrapolation(count, code, rng) if (count > 1).any() else binary
-    p_count = spike_count_p_value(count, code, n_permutations, rng, block_trials, progress) \
-        if (count > 1).any() else p_information
+    p_count = p_information
+    if (count > 1).any() or strata is not None:
+        p_count = spike_count_p_value(count, code, n_permutations, rng, block_trials, progress,
+                                      strata)
     return pd.DataFrame({
         "preferred_class": np.array(classes, dtype=object)[preferred],
         "information_gain": gain,

@@ -44,8 +44,8 @@ def false_discovery_q(p_values: np.ndarray) -> np.ndarray:
     return q_values
 
 
-def permute_labels(labels: np.ndarray, rng: np.random.Generator, block_trials: int = 1
-                   ) -> np.ndarray:
+def permute_labels(labels: np.ndarray, rng: np.random.Generator, block_trials: int = 1,
+                   strata: np.ndarray | None = None) -> np.ndarray:
     """Labels in a new order, blocks of neighbouring trials kept together.
 
     Labels of real experiments are autocorrelated (blocks of one stimulus, biased random orders),
@@ -58,7 +58,16 @@ def permute_labels(labels: np.ndarray, rng: np.random.Generator, block_trials: i
         In the order in which the trials took place.
     block_trials : int
         Neighbouring trials that stay together; 1 permutes single trials.
+    strata : (trial,), optional
+        Labels change places only among trials of equal value, a position or a session: what the
+        strata differ in, labels and responses, the null then has, too.
     """
+    if strata is not None:
+        permuted = np.empty_like(labels)
+        for stratum in np.unique(strata):
+            inside = strata == stratum
+            permuted[inside] = permute_labels(labels[inside], rng, block_trials)
+        return permuted
     n_trials = len(labels)
     if block_trials <= 1:
         return rng.permutation(labels)

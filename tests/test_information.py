@@ -165,6 +165,64 @@ def test_spike_count_p_value_is_that_of_all_orders():
         assert found[unit] == pytest.approx(exact, abs=0.012)
 
 
+def test_spike_counts_within_strata_have_the_p_of_all_orders_within_them():
+    stratum = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])
+    code = np.array([0, 0, 1, 1, 0, 0, 0, 2, 2])
+    count = np.array([[0, 1, 4, 4, 9, 7, 9, 6, 0], [2, 2, 2, 2, 3, 1, 1, 0, 0],
+                      [0, 0, 0, 9, 5, 3, 4, 1, 2]]).T
+    orders = [np.array(first + second)
+              for first in set(itertools.permutations(code[:4].tolist()))
+              for second in set(itertools.permutations(code[4:].tolist()))]
+
+    def statistic(order, unit):
+        total = 0.0
+        for inside in (stratum == 0, stratum == 1):
+            groups = [count[inside & (order == c), unit] for c in np.unique(code[inside])]
+            if np.ptp(count[inside, unit]):
+                total += stats.kruskal(*groups).statistic
+        return total
+
+    found = spike_count_p_value(count, code, 20000, np.random.default_rng(0), strata=stratum)
+    for unit in range(3):
+        reached = [statistic(order, unit) >= statistic(code, unit) - 1e-9 for order in orders]
+        assert found[unit] == pytest.approx(np.mean(reached), abs=0.012)
+
+
+def units_at_two_positions(n_trials=160):
+    """Spike counts of units whose preferred class depends on the position, or not at all."""
+    rng = np.random.default_rng(9)
+    code, position = rng.permutation([[c, p] for c in (0, 1) for p in (0, 1)]
+                                     * (n_trials // 4)).T
+    flips = rng.poisson(np.where(code == position, 2.0, 4.0)[:, None], (n_trials, 40))
+    where_alone = rng.poisson(np.where(position == 0, 1.0, 6.0)[:, None], (n_trials, 40))
+    return np.concatenate([flips, where_alone], axis=1), code, position
+
+
+def test_units_that_prefer_another_class_at_each_position_are_found_within_positions():
+    count, code, position = units_at_two_positions()
+    together = spike_count_p_value(count, code, 300, np.random.default_rng(0))
+    within = spike_count_p_value(count, code, 300, np.random.default_rng(0), strata=position)
+    assert (together[:40] < 0.05).mean() < 0.2 and (within[:40] < 0.05).mean() > 0.9
+    assert (within[40:] < 0.05).mean() < 0.15
+
+
+def test_what_strata_differ_in_is_no_information_within_them():
+    """A session with more of one class and with more spikes makes units look informative."""
+    rng = np.random.default_rng(10)
+    session = np.repeat([0, 1], 100)
+    labels = (rng.random(200) < np.where(session == 0, 0.2, 0.8)).astype(int)
+    active = rng.random((200, 100)) < np.where(session == 0, 0.2, 0.7)[:, None]
+    recording = recording_of_activity(active, labels)
+    recording.trials.annotations["session"] = session
+    windows = epoch_windows(recording.trials)
+    p_columns = ["p_value", "mutual_information_p_value", "spike_count_p_value"]
+    together, within = (
+        unit_information(recording, windows, np.random.default_rng(0), 300, within=each).units
+        for each in (None, "session"))
+    assert ((together[p_columns] < 0.05).mean() > 0.8).all()
+    assert ((within[p_columns] < 0.05).mean() < 0.13).all()
+
+
 def test_independent_labels_give_false_positives_at_their_rate():
     rng = np.random.default_rng(2)
     active = rng.random((200, 600)) < rng.uniform(0.1, 0.9, 600)
@@ -458,6 +516,33 @@ def test_monkey_cortex_knows_the_object(shared, tmp_path):
     found = units["spike_count_q_value"] < 0.05
     assert found.tolist() == (stats.false_discovery_control(known) < 0.05).tolist()
     assert found.sum() == 3
+
+
+def test_most_units_of_monkey_cortex_know_the_object_at_the_positions_it_was_shown_at(
+        shared, tmp_path):
+    path = shared / "recordings" / "zhang_desimone_it_1006.nix"
+    units = analyse_file(tmp_path, path, "--within", "position")
+    recording = Recording.read(path)
+    count = recording.responses(epoch_windows(recording.trials)).count
+    labels, position = recording.trials.label, recording.trials.annotations["position"]
+    # As the asymptotic distribution of the sum of three independent statistics has it.
+    h = [sum(stats.kruskal(*[count[(labels == c) & (position == p), u] for c in np.unique(labels)]
+                           ).statistic for p in np.unique(position)) for u in range(7)]
+    known = stats.chi2.sf(h, 3 * 6)
+    np.testing.assert_allclose(units["spike_count_p_value"], known, atol=0.03)
+    assert ((units["spike_count_q_value"] < 0.05).sum()
+            == (stats.false_discovery_control(known) < 0.05).sum() == 6)
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["--within", "depth"], "no such array annotation; there are: position"),
+    (["--within", "position", "--block-trials", "100"], "at most half of the 139 trials"),
+])
+def test_strata_that_cannot_be_are_one_line(shared, tmp_path, capsys, arguments, says):
+    path = shared / "recordings" / "zhang_desimone_it_1006.nix"
+    assert pipeline.main([str(path), "--out", str(tmp_path), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert says in error and error.startswith("error: ") and error.count("\n") == 1
 
 
 def test_control_that_cannot_be_read_is_said_before_the_work(shared, tmp_path, capsys):

@@ -47,6 +47,15 @@ def test_permuted_labels_are_the_same_labels(n_trials, block_trials, seed):
     assert sorted(permuted) == labels.tolist()
 
 
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(1, 4),
+       st.integers(0, 2**32 - 1))
+def test_labels_stay_in_their_stratum(strata, block_trials, seed):
+    strata, labels = np.array(strata), np.arange(len(strata))
+    permuted = permute_labels(labels, np.random.default_rng(seed), block_trials, strata)
+    assert sorted(permuted) == labels.tolist()
+    np.testing.assert_array_equal(strata[permuted], strata)
+
+
 def test_blocks_keep_neighbours_together():
     labels = np.repeat([0, 1], 50)
     rng = np.random.default_rng(0)

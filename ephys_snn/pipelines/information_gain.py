@@ -43,6 +43,10 @@ def add_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--block-trials", type=positive_int, default=1, metavar="N",
                         help="neighbouring trials that stay together in a permutation, where "
                         "labels or responses drift (default: %(default)s)")
+    parser.add_argument("--within", metavar="KEY",
+                        help="array annotation of the trials, such as a position or a session: "
+                        "permute labels among trials of equal value only, and test spike counts "
+                        "at each of its values (default: all trials together)")
     parser.add_argument("--min-active", type=positive_int, default=5, metavar="N",
                         help="units active in fewer trials have no statistics "
                         "(default: %(default)s)")
@@ -84,7 +88,7 @@ def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Names
     tables = {"information_gain": information.units, "information_gain_by_area": by_area,
               "information_gain_excitatory_inhibitory": contrasts,
               "information_gain_depth": depth}
-    summary = _summarise(recording, information, by_area, contrasts, depth)
+    summary = _summarise(recording, information, by_area, contrasts, depth, args.within)
     warnings = _warnings(recording, windows, information, by_area, contrasts, args)
     name = "recording" if recording.path is None else recording.path.name
     n_classes = len(information.classes)
@@ -115,7 +119,7 @@ def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Names
         "trials_per_class": dict(zip(information.classes, information.class_counts.tolist(),
                                      strict=True)),
         "permutations": information.n_permutations, "block_trials": args.block_trials,
-        "min_active": args.min_active, "seed": args.seed,
+        "within": args.within, "min_active": args.min_active, "seed": args.seed,
         "compare": None if args.compare is None else str(args.compare),
     }, summary, warnings)
 
@@ -126,7 +130,7 @@ def _measure(args: argparse.Namespace, recording: Recording, windows: ResponseWi
 
     return unit_information(
         recording, windows, np.random.default_rng([args.seed, 2, stream]), args.permutations,
-        args.block_trials, args.min_active,
+        args.block_trials, args.min_active, within=args.within,
         progress=partial(tqdm, desc=what, unit="batch", disable=args.quiet, leave=False))
 
 
@@ -154,7 +158,7 @@ def _compare(recording: Recording, windows: ResponseWindows, information: UnitIn
 
 
 def _summarise(recording: Recording, information: UnitInformation, by_area: pd.DataFrame,
-               contrasts: pd.DataFrame, depth: pd.DataFrame) -> list[str]:
+               contrasts: pd.DataFrame, depth: pd.DataFrame, within: str | None) -> list[str]:
     """What was found, in plain sentences."""
     units = information.units
     used = int(information.used.sum())
@@ -164,10 +168,11 @@ def _summarise(recording: Recording, information: UnitInformation, by_area: pd.D
     by_activity, by_silence, by_count = (
         int((units[column] < SIGNIFICANT_Q).sum()) for column in
         ("q_value", "mutual_information_q_value", "spike_count_q_value"))
+    null = "permuted labels" if within is None else f"labels permuted within each {within}"
     sentences = [
         f"Of {used} units that are active often enough, {by_activity} tell the class of a trial by "
         f"being active (information gain), {by_silence} by being active or silent (mutual "
-        f"information), {by_count} by their number of spikes (all against permuted labels, "
+        f"information), {by_count} by their number of spikes (all against {null}, "
         f"q < {SIGNIFICANT_Q:g}; {len(information.classes)} classes, {information.n_trials} "
         "trials).",
         "Mean information gain by area (0 nothing, 1 active for one class only; in brackets "
@@ -225,6 +230,7 @@ def _warnings(recording: Recording, windows: ResponseWindows, information: UnitI
     label = recording.trials.label[windows.used]
     return [*_trial_warnings(windows, information, by_area),
             *_permutation_warnings(label, information, args),
+            *_design_warnings(recording, windows, label, args.within),
             *_duration_warnings(windows, label),
             *_row_warnings(recording, by_area, contrasts, information, args.min_active)]
 
@@ -281,6 +287,27 @@ def _permutation_warnings(label: np.ndarray, information: UnitInformation,
         warnings.append(f"{len(label)} trials make {len(label) / args.block_trials:.1f} blocks of "
                         f"{args.block_trials}: so few that p cannot be small; use shorter blocks")
     return warnings
+
+
+def _design_warnings(recording: Recording, windows: ResponseWindows, label: np.ndarray,
+                     within: str | None) -> list[str]:
+    if within is not None:
+        return []
+    crossed = [key for key, values in recording.trials.annotations.items()
+               if is_crossed(values[windows.used], label)]
+    return [f"every class was shown at several values of '{key}': a unit that prefers one class "
+            "at one of them and another at the next is not found in all trials together; "
+            f"--within {key} tests spike counts at each" for key in crossed]
+
+
+def is_crossed(values: np.ndarray, label: np.ndarray) -> bool:
+    """Whether every class occurs at each of several values, often enough to be tested there."""
+    value, code = (np.unique(each, return_inverse=True)[1] for each in (values, label))
+    if value.max() < 1 or (value.max() + 1) * (code.max() + 1) * FEW_TRIALS > len(label):
+        return False
+    trials = np.zeros((value.max() + 1, code.max() + 1), dtype=int)
+    np.add.at(trials, (value, code), 1)
+    return bool(trials.min() >= FEW_TRIALS)
 
 
 def label_repeats(label: np.ndarray) -> tuple[float, float, float]:
