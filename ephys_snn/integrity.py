@@ -49,12 +49,16 @@ def stated_digest(path: Path) -> str | None:
 def check(path: Path) -> None:
     """Refuse a file that is not what was sealed, or on which the HDF5 library hangs or crashes.
 
+    Also one that another program is writing, which would look damaged.
+
     Raises
     ------
     InputError
         Also if the file cannot be opened at all.
     """
     try:
+        if _starts_as_hdf5(path):
+            _refuse_open_file(path)
         stated = stated_digest(path)
         if stated is not None:
             if stated != _digest(path, path.stat().st_size - _SEAL_SIZE):
@@ -70,6 +74,22 @@ def check(path: Path) -> None:
 def _starts_as_hdf5(path: Path) -> bool:
     with open(path, "rb") as file:
         return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
+
+
+def _refuse_open_file(path: Path) -> None:
+    """HDF5 locks what it writes; where there are no locks, nothing is known."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: what is open for writing cannot be read at all
+        return
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{path} is open for writing in another program; close it there "
+                             "and try again") from None
+        except OSError:
+            pass
 
 
 def _probe(path: Path) -> None:

@@ -27,6 +27,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py.h5a import AttrID
+from h5py.h5d import DatasetID
+from h5py.h5g import GroupID
+from h5py.h5t import TypeID
 
 from ephys_snn.atomic import replacing
 from ephys_snn.contents import Contents, Marks, Train, in_ms, memberships, text
@@ -40,6 +44,25 @@ WEIGHTS_TYPE = "ephys_snn.weights"
 JSON_ANNOTATIONS = ("areas", "classes", "settings", "versions")
 # Properties of NixIO's own that are no annotations of the user's.
 _LAYOUT_PROPERTIES = {"neo_name", "t_start", "t_stop", "neo_description"}
+
+_TEXT_DTYPE = h5py.string_dtype()
+_TEXT = h5py.h5t.py_create(_TEXT_DTYPE, logical=True)
+_TEXT_IN_MEMORY = h5py.h5t.py_create(_TEXT_DTYPE)
+# Types of nearly all values: as stored, in memory, in numpy.
+_USUAL_TYPES = ((_TEXT, _TEXT_IN_MEMORY, object),
+                (h5py.h5t.NATIVE_DOUBLE, h5py.h5t.NATIVE_DOUBLE, np.float64),
+                (h5py.h5t.NATIVE_INT64, h5py.h5t.NATIVE_INT64, np.int64))
+_ALL = h5py.h5s.ALL
+_SCALAR = h5py.h5s.create(h5py.h5s.SCALAR)
+_ORDERED = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+_ORDERED.set_link_creation_order(h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED)
+# Other files are opened with a driver that cannot open any, so that a file is read from itself
+# alone.
+_NO_FILE = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+_NO_FILE.set_fapl_family(1, h5py.h5p.create(h5py.h5p.FILE_ACCESS))
+_NO_OTHER_FILES = h5py.h5p.create(h5py.h5p.LINK_ACCESS)
+_NO_OTHER_FILES.set_elink_fapl(_NO_FILE)
+
 _DAMAGE = (KeyError, OSError, RuntimeError, ValueError, TypeError, IndexError, OverflowError)
 
 
@@ -75,9 +98,9 @@ def _read_block(file: h5py.File, path: Path) -> Contents:
     if len(blocks) != 1:
         raise InputError(f"{path} holds {len(blocks)} Neo blocks; split it into files of one")
     block = blocks[0]
-    groups = list(_in_order(block["groups"]))
+    groups = list(_in_order(_open(block, b"groups")))
     segments = [_read_segment(group, groups) for group in groups
-                if _as_text(group.attrs["type"]) == "neo.segment"]
+                if _read_attribute(group, b"type") == "neo.segment"]
     with_spikes = [segment for segment in segments if segment.trains] or segments[:1]
     if not with_spikes:
         raise InputError(f"{path} holds no Segment; a recording is one with a SpikeTrain per unit")
@@ -90,11 +113,11 @@ def _read_block(file: h5py.File, path: Path) -> Contents:
     return replace(whole, annotations=annotations, weights=_read_weights(block))
 
 
-def _read_segment(segment: h5py.Group, groups: Sequence[h5py.Group]) -> Contents:
+def _read_segment(segment: GroupID, groups: Sequence[GroupID]) -> Contents:
     trains, train_names, epochs, events = [], [], [], []
-    tags = segment["multi_tags"].id
+    tags = _open(segment, b"multi_tags")
     for tag_name in _names_in_order(tags):
-        tag = h5py.h5g.open(tags, tag_name)
+        tag = _open(tags, tag_name)
         kind = _read_attribute(tag, b"type")
         if kind == "neo.spiketrain":
             trains.append(_read_train(tag))
@@ -109,40 +132,40 @@ def _read_segment(segment: h5py.Group, groups: Sequence[h5py.Group]) -> Contents
                     memberships=_read_memberships(groups, train_names))
 
 
-def _read_memberships(groups: Sequence[h5py.Group], trains: Sequence[bytes]
+def _read_memberships(groups: Sequence[GroupID], trains: Sequence[bytes]
                       ) -> dict[str, tuple[str | None, ...]]:
     """The Group of each train, and the ChannelView in its Group; a subgroup's are its parent's."""
     tops: dict[str, str] = {}  # parents come before their subgroups
     named, views = [], []
     for group in groups:
-        if _as_text(group.attrs["type"]) not in ("neo.group", "neo.subgroup") \
-                or "multi_tags" not in group:
+        if _read_attribute(group, b"type") not in ("neo.group", "neo.subgroup") \
+                or b"multi_tags" not in group:
             continue
-        properties = _read_properties(group.id)
-        own_name = _as_text(group.attrs["name"])
+        properties = _read_properties(group)
+        own_name = _read_attribute(group, b"name")
         tops[own_name] = tops.get(str(properties.get("neo_parent")),
                                   str(properties.get("neo_name", "")))
-        tags = group["multi_tags"].id
+        tags = _open(group, b"multi_tags")
         members = _names_in_order(tags)
         named.append((tops[own_name], members))
         for member in set(members).difference(trains):
-            tag = h5py.h5g.open(tags, member)
+            tag = _open(tags, member)
             if _read_attribute(tag, b"type") == "neo.channelview":
                 views.append((str(_read_properties(tag).get("neo_name", "")), members))
     return memberships(named, views, trains)
 
 
-def _neo_blocks(file: h5py.File) -> list[h5py.Group]:
-    return [block for block in _in_order(file["data"])
-            if _as_text(block.attrs.get("type")) == "neo.block"]
+def _neo_blocks(file: h5py.File) -> list[GroupID]:
+    return [block for block in _in_order(_open(file.id, b"data"))
+            if _read_attribute(block, b"type") == "neo.block"]
 
 
-def _in_order(group: h5py.Group) -> Iterator[h5py.Group]:
+def _in_order(group: GroupID) -> Iterator[GroupID]:
     """Members of a group in the order in which they were made, as nix does."""
-    return (group[name] for name in _names_in_order(group.id))
+    return (_open(group, name) for name in _names_in_order(group))
 
 
-def _names_in_order(group: h5py.h5g.GroupID) -> list[bytes]:
+def _names_in_order(group: GroupID) -> list[bytes]:
     tracked = group.get_create_plist().get_link_creation_order() & h5py.h5p.CRT_ORDER_INDEXED
     names: list[bytes] = []
     group.links.iterate(names.append,
@@ -150,21 +173,21 @@ def _names_in_order(group: h5py.h5g.GroupID) -> list[bytes]:
     return names
 
 
-def _read_train(tag: h5py.h5g.GroupID) -> Train:
+def _read_train(tag: GroupID) -> Train:
     properties = _read_properties(tag)
     name = properties.get("neo_name", "")
     return Train(_read_times(tag, b"positions", name), name, properties["t_start"],
                  properties["t_stop"], _annotations(properties))
 
 
-def _read_marks(tag: h5py.h5g.GroupID) -> Marks:
+def _read_marks(tag: GroupID) -> Marks:
     properties = _read_properties(tag)
     name = properties.get("neo_name", "")
     times = _read_times(tag, b"positions", name)
     durations = _read_times(tag, b"extents", name) if b"extents" in tag else None
     labels = np.full(len(times), "")
-    if b"dimensions/1/labels" in h5py.h5g.open(tag, b"positions"):
-        labels = text(_read_array(h5py.h5d.open(tag, b"positions/dimensions/1/labels")))
+    if b"dimensions/1/labels" in _open(tag, b"positions"):
+        labels = text(_read_array(_open(tag, b"positions/dimensions/1/labels")))
     if len(labels) != len(times) or (durations is not None and len(durations) != len(times)):
         raise ValueError(f"'{name}' has not as many labels or durations as times")
     annotations = {key: value for key, value in _annotations(properties).items()
@@ -172,16 +195,16 @@ def _read_marks(tag: h5py.h5g.GroupID) -> Marks:
     return Marks(name, times, durations, labels, annotations)
 
 
-def _read_times(tag: h5py.h5g.GroupID, array: bytes, name: str) -> np.ndarray:
-    entity = h5py.h5g.open(tag, array)
-    values = _read_array(h5py.h5d.open(entity, b"data"))
+def _read_times(tag: GroupID, array: bytes, name: str) -> np.ndarray:
+    entity = _open(tag, array)
+    values = _read_array(_open(entity, b"data"))
     if values.ndim != 1 or values.dtype.kind not in "iuf":
         raise ValueError(f"the times of '{name}' are no list of numbers")
     return in_ms(values, _unit(entity), f"'{name}'")
 
 
-def _read_annotations(entity: h5py.Group) -> dict[str, Any]:
-    annotations = _annotations(_read_properties(entity.id))
+def _read_annotations(entity: GroupID) -> dict[str, Any]:
+    annotations = _annotations(_read_properties(entity))
     for key in JSON_ANNOTATIONS:
         if isinstance(annotations.get(key), str):
             annotations[key] = _from_json(annotations[key])
@@ -199,17 +222,17 @@ def _from_json(value: str) -> Any:
         return value  # another program's annotation of the same name
 
 
-def _read_properties(entity: h5py.h5g.GroupID) -> dict[str, Any]:
+def _read_properties(entity: GroupID) -> dict[str, Any]:
     """Properties of an entity's metadata; times in ms."""
     if b"metadata" not in entity:
         return {}
-    properties = h5py.h5g.open(entity, b"metadata/properties")
+    properties = _open(entity, b"metadata/properties")
     return {name.decode("utf-8"): _read_property(properties, name)
             for name in _names_in_order(properties) if name != b"nix_name"}
 
 
-def _read_property(properties: h5py.h5g.GroupID, name: bytes) -> Any:
-    dataset = h5py.h5d.open(properties, name)
+def _read_property(properties: GroupID, name: bytes) -> Any:
+    dataset = _open(properties, name)
     value = _read_array(dataset)
     if name in (b"t_start", b"t_stop"):
         return float(in_ms(value, _unit(dataset), name.decode())[0])
@@ -220,22 +243,36 @@ def _read_property(properties: h5py.h5g.GroupID, name: bytes) -> Any:
     return value[0].item() if is_scalar else value
 
 
-# h5py's high-level objects cost 0.1-0.6 ms each; thousands of trains make that seconds.
-def _read_array(dataset: h5py.h5d.DatasetID) -> np.ndarray:
-    values = np.empty(dataset.shape, dtype=dataset.dtype)
+# h5py's high-level objects cost 0.1-0.6 ms each, and asking HDF5 for the numpy type of values
+# that are nearly always text or 64-bit numbers costs more than reading them; thousands of trains
+# make seconds of that.
+def _read_array(dataset: DatasetID) -> np.ndarray:
+    if dataset.get_offset() is None and dataset.get_create_plist().get_external_count():
+        raise ValueError("some of its values are in another file")
+    memory, dtype = _type_in_memory(dataset)
+    values = np.empty(dataset.shape, dtype=dtype)
     if values.size:
-        dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+        dataset.read(_ALL, _ALL, values, memory)
     return values
 
 
-def _unit(entity: h5py.h5g.GroupID | h5py.h5d.DatasetID) -> str:
+def _type_in_memory(stored: DatasetID | AttrID) -> tuple[TypeID | None, Any]:
+    kind = stored.get_type()
+    for usual, memory, dtype in _USUAL_TYPES:
+        if kind.equal(usual):
+            return memory, dtype
+    return None, stored.dtype
+
+
+def _unit(entity: GroupID | DatasetID) -> str:
     return _read_attribute(entity, b"unit") if h5py.h5a.exists(entity, b"unit") else "ms"
 
 
-def _read_attribute(entity: h5py.h5g.GroupID | h5py.h5d.DatasetID, name: bytes) -> str:
+def _read_attribute(entity: GroupID | DatasetID, name: bytes) -> str:
     attribute = h5py.h5a.open(entity, name)
-    value = np.empty(attribute.shape, dtype=attribute.dtype)
-    attribute.read(value)
+    memory, dtype = _type_in_memory(attribute)
+    value = np.empty(attribute.shape, dtype=dtype)
+    attribute.read(value, memory)
     return _as_text(value[()])
 
 
@@ -243,18 +280,20 @@ def _as_text(value: Any) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
-def _read_weights(block: h5py.Group) -> dict[tuple[str, str], np.ndarray]:
+def _read_weights(block: GroupID) -> dict[tuple[str, str], np.ndarray]:
     weights = {}
-    for array in _weight_arrays(block):
-        source, _, target = _as_text(array.attrs["name"]).partition("->")
-        weights[source, target] = array["data"][()]
+    arrays = _open(block, b"data_arrays")
+    for name in _names_in_order(arrays):
+        if b"->" in name and _read_attribute(_open(arrays, name), b"type") == WEIGHTS_TYPE:
+            array = _open(arrays, name)
+            source, _, target = _read_attribute(array, b"name").partition("->")
+            weights[source, target] = _read_array(_open(array, b"data"))
     return weights
 
 
-def _weight_arrays(block: h5py.Group) -> Iterator[h5py.Group]:
-    arrays = block["data_arrays"]
-    return (arrays[name] for name in _names_in_order(arrays.id) if b"->" in name
-            and _as_text(arrays[name].attrs["type"]) == WEIGHTS_TYPE)
+def _open(parent: GroupID, name: bytes) -> GroupID | DatasetID:
+    """A group or data set of this file; what is linked from another file is refused."""
+    return h5py.h5o.open(parent, name, _NO_OTHER_FILES)
 
 
 def write_nix(path: str | Path, recording: Recording, trials_name: str = "trials") -> None:
@@ -332,17 +371,18 @@ class _TrainWriter:
     high-level ones cost 0.1 ms each.
     """
 
-    def __init__(self, block: h5py.Group, recording: Recording):
+    def __init__(self, block: GroupID, recording: Recording):
         self.recording = recording
-        groups = list(_in_order(block["groups"]))
-        segment = next(g for g in groups if _as_text(g.attrs["type"]) == "neo.segment")
-        self.tags = block["multi_tags"].id
-        self.arrays = block["data_arrays"].id
-        self.sections = segment["metadata/sections"].id
-        self.segment_tags = segment["multi_tags"].id
-        self.area_tags = {_read_properties(g.id)["neo_name"]: _new_group(g.id, "multi_tags")
-                          for g in groups if _as_text(g.attrs["type"]) == "neo.group"}
-        self.created_at = _as_text(block.attrs["created_at"])
+        members = [(_read_attribute(group, b"type"), group)
+                   for group in _in_order(_open(block, b"groups"))]
+        segment = next(group for kind, group in members if kind == "neo.segment")
+        self.tags = _open(block, b"multi_tags")
+        self.arrays = _open(block, b"data_arrays")
+        self.sections = _open(segment, b"metadata/sections")
+        self.segment_tags = _open(segment, b"multi_tags")
+        self.area_tags = {_read_properties(group)["neo_name"]: _new_group(group, "multi_tags")
+                          for kind, group in members if kind == "neo.group"}
+        self.created_at = _read_attribute(block, b"created_at")
 
     def write(self, unit: int) -> None:
         """Add one unit's spike train to the segment and to the group of its area."""
@@ -374,14 +414,14 @@ class _TrainWriter:
         _link(self.segment_tags, tag_id, tag)
         _link(self.area_tags[units.area[unit]], tag_id, tag)
 
-    def _entity(self, parent: h5py.h5g.GroupID, name: str, kind: str,
-                entity_id: str | None = None) -> h5py.h5g.GroupID:
+    def _entity(self, parent: GroupID, name: str, kind: str,
+                entity_id: str | None = None) -> GroupID:
         group = _new_group(parent, name)
         _new_attribute(group, "type", kind)
         self._identify(group, name, entity_id)
         return group
 
-    def _property(self, properties: h5py.h5g.GroupID, name: str, value: Any,
+    def _property(self, properties: GroupID, name: str, value: Any,
                   unit: str | None = None) -> None:
         dtype = _TEXT_DTYPE if isinstance(value, str) else None
         dataset = _new_dataset(properties, name, np.array([value], dtype=dtype))
@@ -389,7 +429,7 @@ class _TrainWriter:
         if unit is not None:
             _new_attribute(dataset, "unit", unit)
 
-    def _identify(self, entity: h5py.h5g.GroupID | h5py.h5d.DatasetID, name: str,
+    def _identify(self, entity: GroupID | DatasetID, name: str,
                   entity_id: str | None = None) -> None:
         _new_attribute(entity, "entity_id", entity_id or str(uuid.uuid4()))
         _new_attribute(entity, "name", name)
@@ -397,29 +437,24 @@ class _TrainWriter:
         _new_attribute(entity, "updated_at", self.created_at)
 
 
-_TEXT_DTYPE = h5py.string_dtype()
-_TEXT = h5py.h5t.py_create(_TEXT_DTYPE, logical=True)
-_SCALAR = h5py.h5s.create(h5py.h5s.SCALAR)
-_ORDERED = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
-_ORDERED.set_link_creation_order(h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED)
 
 
-def _new_group(parent: h5py.h5g.GroupID, name: str) -> h5py.h5g.GroupID:
+def _new_group(parent: GroupID, name: str) -> GroupID:
     return h5py.h5g.create(parent, name.encode(), gcpl=_ORDERED)
 
 
-def _new_attribute(entity: h5py.h5g.GroupID | h5py.h5d.DatasetID, name: str, value: str) -> None:
+def _new_attribute(entity: GroupID | DatasetID, name: str, value: str) -> None:
     attribute = h5py.h5a.create(entity, name.encode(), _TEXT, _SCALAR)
     attribute.write(np.array(value, dtype=_TEXT_DTYPE))
 
 
-def _new_dataset(parent: h5py.h5g.GroupID, name: str, values: np.ndarray) -> h5py.h5d.DatasetID:
+def _new_dataset(parent: GroupID, name: str, values: np.ndarray) -> DatasetID:
     kind = h5py.h5t.py_create(values.dtype, logical=True)
     dataset = h5py.h5d.create(parent, name.encode(), kind, h5py.h5s.create_simple(values.shape))
     if values.size:
-        dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(values))
+        dataset.write(_ALL, _ALL, np.ascontiguousarray(values))
     return dataset
 
 
-def _link(parent: h5py.h5g.GroupID, name: str, target: h5py.h5g.GroupID) -> None:
+def _link(parent: GroupID, name: str, target: GroupID) -> None:
     parent.links.create_hard(name.encode(), target, b".")

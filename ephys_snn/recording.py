@@ -221,15 +221,14 @@ class Recording:
     def from_spike_trains(cls, spikes: Sequence[np.ndarray], units: Units, trials: Trials,
                           **fields) -> Recording:
         """Build a recording from one array of spike times (ms, any order) per unit."""
-        sorted_spikes = [np.sort(np.asarray(train, dtype=np.float64)) for train in spikes]
-        offsets = np.concatenate([[0], np.cumsum([len(train) for train in sorted_spikes])])
-        spike_times = np.concatenate([np.empty(0), *sorted_spikes])
+        offsets = np.concatenate([[0], np.cumsum([len(train) for train in spikes])])
+        spike_times = np.concatenate([np.empty(0), *map(_ascending, spikes)])
         ends = trials.onset + trials.duration
-        bounds = np.concatenate([spike_times, trials.onset, ends[np.isfinite(ends)]])
+        bounds = np.concatenate([trials.onset, ends[np.isfinite(ends)]])
         fields.setdefault("areas", sort_labels(units.area))
         fields.setdefault("areas_ordered", False)
-        fields.setdefault("t_start", min(0.0, bounds.min(initial=0.0)))
-        fields.setdefault("t_stop", bounds.max(initial=0.0))
+        fields.setdefault("t_start", min(bounds.min(initial=0.0), spike_times.min(initial=0.0)))
+        fields.setdefault("t_stop", max(bounds.max(initial=0.0), spike_times.max(initial=0.0)))
         return cls(units, trials, spike_times, offsets.astype(np.int64), **fields)
 
     def recorded_range(self) -> tuple[np.ndarray, np.ndarray]:
@@ -324,6 +323,12 @@ class Recording:
                 spikes, units="ms", t_start=start, t_stop=stop, name=str(self.units.name[unit]),
                 area=str(self.units.area[unit]), cell_type=str(self.units.cell_type[unit])))
         return trains
+
+
+def _ascending(spikes: np.ndarray) -> np.ndarray:
+    """The same times in ascending order; most files hold them so, and looking is cheaper."""
+    times = np.asarray(spikes, dtype=np.float64)
+    return times if (times[1:] >= times[:-1]).all() else np.sort(times)
 
 
 def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:

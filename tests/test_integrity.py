@@ -1,5 +1,8 @@
 """Seals: what was written is what is read, and other programs' changes are no damage."""
 
+import subprocess
+import sys
+
 import h5py
 import nixio
 import numpy as np
@@ -68,3 +71,24 @@ def test_a_library_that_hangs_or_crashes_is_survived(tmp_path, monkeypatch, fate
     monkeypatch.setattr(integrity, "PATIENCE", 1.0)
     with pytest.raises(InputError, match=message):
         integrity.check(path)
+
+
+WRITER = """
+import sys, h5py
+with h5py.File(sys.argv[1], "r+") as file:
+    file.attrs["note"] = "half of it"
+    file.flush()
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_file_that_another_program_writes_is_in_use_not_damaged(sealed):
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(sealed)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as writer:
+        writer.stdout.readline()
+        with pytest.raises(InputError, match="open for writing in another program"):
+            read_contents(sealed)
+        writer.stdin.close()
+        writer.wait()
+    assert len(read_contents(sealed).trains) == 6

@@ -207,3 +207,30 @@ def test_wrong_weights_are_refused(small_recording, tmp_path):
     nix.write_nix(path, replace(small_recording, weights=weights))
     with pytest.raises(InputError, match=r"weights β->a have the shape \(2, 2\).*\(3, 2\) units"):
         Recording.read(path)
+
+
+def _spikes_linked_from(other, tag):
+    del tag["positions/data"]
+    tag["positions/data"] = h5py.ExternalLink(other, "/spikes")
+
+
+def _spikes_stored_in(other, tag):
+    del tag["positions/data"]
+    stored = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    stored.set_external(str(other).encode(), 0, 40)
+    h5py.h5d.create(tag["positions"].id, b"data", h5py.h5t.NATIVE_DOUBLE,
+                    h5py.h5s.create_simple((5,)), dcpl=stored)
+
+
+@pytest.mark.parametrize("change", [_spikes_linked_from, _spikes_stored_in])
+def test_a_file_is_read_from_itself_alone(small_recording, tmp_path, change):
+    other, path = tmp_path / "other.h5", tmp_path / "out.nix"
+    with h5py.File(other, "w") as file:
+        file["spikes"] = np.arange(5.0)
+    nix.write_nix(path, small_recording)
+    with h5py.File(path, "r+") as file:
+        (block,) = file["data"].values()
+        change(other, next(tag for tag in block["multi_tags"].values()
+                           if tag.attrs["type"] == "neo.spiketrain"))
+    with pytest.raises(InputError, match="out.nix is damaged"):
+        nix.read_nix(path)
