@@ -20,6 +20,7 @@ from ephys_snn.recording import (
     fixed_windows,
     sort_labels,
 )
+from ephys_snn.resolution import with_resolution
 from ephys_snn.selection import select
 
 DURATION_TOLERANCE = 0.02  # classes whose windows differ by more are not comparable
@@ -49,6 +50,9 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
                              "there is one, else with the trial)")
     window.add_argument("--window", metavar=("START", "STOP"), nargs=2, type=float,
                         help="the response is [START, STOP) in ms after the onset")
+    group.add_argument("--resolution", metavar="MS", type=positive_float,
+                       help="time resolution of the recording (default: as the file states, or "
+                            "the grid that its spikes lie on); synchrony finer than it is refused")
     _add_selection_options(parser.add_argument_group("which trials and units"))
 
 
@@ -91,6 +95,7 @@ def open_recording(args: argparse.Namespace) -> tuple[Recording, ResponseWindows
     recording = select(
         recording, trial_range=args.trial_range, correct_only=args.correct_only,
         classes=args.classes, units_where=args.units_where, min_rate=args.min_rate)
+    recording = with_resolution(recording, args.resolution)
     windows = choose_windows(recording, args.until, args.window)
     return replace(recording, notes=(*recording.notes, *limits_of(windows, recording))), windows
 
@@ -175,6 +180,14 @@ def positive_int(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """Type of an option that measures something."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be more than 0; got {text}")
     return value
 
 

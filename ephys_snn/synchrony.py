@@ -28,6 +28,7 @@ from ephys_snn.recording import Recording, ResponseWindows
 from ephys_snn.significance import false_discovery_q, surrogate_comparison
 
 WIDTHS = ("shortest_half", "sd")  # the widths that are tested
+WIDTH_NAMES = {"shortest_half": "shortest half", "sd": "SD", "iqr": "IQR"}
 NULLS = ("shuffled", "dithered")
 
 Progress = Callable[[Iterable, int, str], Iterable]  # (items, their number, what) to the items
@@ -80,7 +81,7 @@ def shuffle_trials(latency: np.ndarray, group: np.ndarray, rng: np.random.Genera
 
 
 def dither_spikes(times: np.ndarray, start: np.ndarray, stop: np.ndarray, dither: float,
-                  rng: np.random.Generator) -> np.ndarray:
+                  rng: np.random.Generator, resolution: float | None = None) -> np.ndarray:
     """Move every spike by a uniform time in +-dither, reflected at the borders of its window.
 
     Reflection keeps every spike in its window, so the packets keep their sizes, and a constant
@@ -91,9 +92,15 @@ def dither_spikes(times: np.ndarray, start: np.ndarray, stop: np.ndarray, dither
     times, start, stop : (spike,) float, ms
         Spikes and the borders of their windows.
     dither : float, ms
+    resolution : float, optional, ms
+        Move by whole multiples of it, so that surrogates lie on the grid of the recording; on
+        any finer one, fewer spikes would coincide in surrogates than the grid alone makes.
     """
     span = stop - start
-    moved = np.mod(times - start + rng.uniform(-dither, dither, len(times)), 2 * span)
+    shift = rng.uniform(-dither, dither, len(times))
+    if resolution:
+        shift = resolution * np.rint(shift / resolution)
+    moved = np.mod(times - start + shift, 2 * span)
     return start + np.minimum(moved, 2 * span - moved)
 
 
@@ -285,9 +292,16 @@ def _note(row: dict, size: np.ndarray, resolution: float | None) -> str:
     if not row["n_trials"]:
         return (f"not computable: no trial has {MIN_ACTIVE} active units "
                 f"(at most {size.max(initial=0)})")
-    if resolution is not None and row["shortest_half_ms"] < resolution:
-        return f"finer than the recording's time resolution of {resolution:g} ms: an artefact"
+    finer = [name for width, name in WIDTH_NAMES.items() if _is_finer(row, width, resolution)]
+    if finer:
+        return (f"not tested: {', '.join(finer)} finer than the recording's time resolution of "
+                f"{resolution:.4g} ms, an artefact")
     return ""
+
+
+def _is_finer(row: dict, width: str, resolution: float | None) -> bool:
+    """Whether a width cannot be resolved."""
+    return resolution is not None and row[f"{width}_ms"] < resolution * (1 - 1e-6)
 
 
 def _default_dither(recording: Recording, rows: list[list[dict]]) -> float:
@@ -325,14 +339,16 @@ def _add_nulls(recording, windows, area, rows, chosen, n_surrogates, dither, nei
         for row in rows:
             if row["cell_type"] in members:
                 position = list(members).index(row["cell_type"])
-                _fill(row, name, observed[position], surrogates[:, position], n_trials)
+                _fill(row, name, observed[position], surrogates[:, position], n_trials,
+                      recording.resolution)
     for row in rows:
         if row["cell_type"] in members:
             row["dither_ms"] = dither
             row["note"] = "; ".join(filter(None, [row["note"], nulls["shuffled"].left_out]))
 
 
-def _fill(row: dict, name: str, observed: np.ndarray, null: np.ndarray, n_trials: int) -> None:
+def _fill(row: dict, name: str, observed: np.ndarray, null: np.ndarray, n_trials: int,
+          resolution: float | None) -> None:
     """Write one null's comparison of (width,) with (surrogate, width) into a row."""
     if np.isnan(observed).any():
         return
@@ -340,6 +356,8 @@ def _fill(row: dict, name: str, observed: np.ndarray, null: np.ndarray, n_trials
     row[f"{name}_n_surrogates"] = len(null)
     row[f"{name}_n_trials"] = n_trials
     for position, width in enumerate(WIDTHS):
+        if _is_finer(row, width, resolution):
+            continue
         row[f"{name}_{width}_ms"] = compared.null_mean[position]
         row[f"{name}_{width}_ratio"] = compared.ratio[position]
         row[f"{name}_{width}_z"] = compared.z[position]
@@ -396,6 +414,7 @@ class _Dithering:
         start, stop = ((border - windows.onset)[windows.used][chosen][self._trial]
                        for border in (windows.start, windows.stop))
         self._start, self._stop, self._dither = start, stop, dither
+        self._resolution = recording.resolution
         # Spikes come by unit and trial, so each response is one stretch of them.
         response = self._unit * len(chosen) + self._trial
         self._first = np.flatnonzero(np.diff(response, prepend=-1))
@@ -406,8 +425,8 @@ class _Dithering:
         return self._responses(self._times)
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        return self._responses(
-            dither_spikes(self._times, self._start, self._stop, self._dither, rng))
+        return self._responses(dither_spikes(self._times, self._start, self._stop, self._dither,
+                                             rng, self._resolution))
 
     def _responses(self, times: np.ndarray) -> np.ndarray:
         latency = np.full(self._shape, np.inf)

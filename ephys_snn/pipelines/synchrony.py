@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Iterable
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
-from ephys_snn.options import positive_int
+from ephys_snn.errors import InputError
+from ephys_snn.options import positive_float, positive_int
 from ephys_snn.pipelines import unitary_events
 from ephys_snn.pipelines.pipeline import Pipeline, run
 from ephys_snn.recording import Recording, ResponseWindows
@@ -27,10 +27,10 @@ def add_options(parser) -> None:
     parser.add_argument("--shuffle-neighbours", type=_at_least_two, metavar="N",
                         help="shuffle responses only among N successive trials of a class, which "
                              "leaves slow drift in the null (default: among all)")
-    parser.add_argument("--dither", type=_positive, metavar="MS",
+    parser.add_argument("--dither", type=positive_float, metavar="MS",
                         help="half-width of the dither (default: the median over areas of the "
                              "shortest half, but no less than the recording's resolution)")
-    parser.add_argument("--bin", type=_positive, metavar="MS",
+    parser.add_argument("--bin", type=positive_float, metavar="MS",
                         help="bin width of Elephant's measures (default: near 1/100 of the "
                              "longest window, but no less than the recording's resolution)")
     parser.add_argument("--elephant-units", type=positive_int, default=50, metavar="N",
@@ -48,6 +48,8 @@ def analyse(recording: Recording, windows: ResponseWindows,
     """Pulse packets and Elephant's measures of a recording."""
     from ephys_snn.figures.synchrony import plot_elephant, plot_synchrony
 
+    for option, value in (("--dither", args.dither), ("--bin", args.bin)):
+        _refuse_finer(recording, option, value)
     # First, because it may ask for a choice before the long work.
     coincident = unitary_events.analyse(recording, windows, args)
     packets = analyse_synchrony(
@@ -91,6 +93,14 @@ PIPELINE = Pipeline("synchrony", "Pulse packets by area and cell type, tested ag
 main = partial(run, PIPELINE)
 
 
+def _refuse_finer(recording: Recording, option: str, value: float | None) -> None:
+    if None not in (value, recording.resolution) and value < recording.resolution * (1 - 1e-6):
+        raise InputError(
+            f"{option} {value:g} is finer than the recording's time resolution of "
+            f"{recording.resolution:.4g} ms, where synchrony is an artefact; choose at least that, "
+            "or say with --resolution MS what the resolution is")
+
+
 def _summarise(recording: Recording, table: pd.DataFrame, n_trials: int,
                windows: ResponseWindows) -> list[str]:
     """What was found, in words."""
@@ -100,9 +110,11 @@ def _summarise(recording: Recording, table: pd.DataFrame, n_trials: int,
         return [f"No packet width in any area: none has enough active units in any of {n_trials} "
                 f"trials ({windows.description})."]
     width = rows["shortest_half_ms"]
-    found = [_course(width, n_trials) if recording.areas_ordered and len(rows) > 1 else
+    course = recording.areas_ordered and len(rows) > 1
+    found = [_course(width, n_trials, recording.resolution) if course else
              "Packet width (shortest half): "
-             + ", ".join(f"{_ms(width[area])} ({area})" for area in rows.index)
+             + ", ".join(f"{_resolved(recording.resolution, width[area])} ({area})"
+                         for area in rows.index)
              + f"; {n_trials} trials."]
     tested = rows[rows["shuffled_shortest_half_q_value"].notna()]
     if len(tested):
@@ -116,8 +128,9 @@ def _summarise(recording: Recording, table: pd.DataFrame, n_trials: int,
     return found
 
 
-def _course(width: pd.Series, n_trials: int) -> str:
+def _course(width: pd.Series, n_trials: int, resolution: float | None) -> str:
     """How the width goes from the first area to the last, in words."""
+    _ms = partial(_resolved, resolution)
     first, last, widest = width.index[0], width.index[-1], width.idxmax()
     if widest == first:
         course = f"narrows from {_ms(width[first])} ({first}) to {_ms(width[last])} ({last})"
@@ -162,8 +175,8 @@ def _warnings(recording: Recording, windows: ResponseWindows,
                 of_area[row.area, row.cell_type] = f"{row.area} {row.cell_type}"
     limits += [f"{', '.join(names.values())}: {note}" for note, names in who.items() if note]
     if recording.resolution is not None:
-        limits.append(f"the recording's time resolution is {recording.resolution:g} ms: synchrony "
-                      "finer than that is an artefact")
+        limits.append(f"synchrony finer than {recording.resolution:.4g} ms, the recording's time "
+                      "resolution, is an artefact and not tested")
     if not recording.areas_ordered and len(recording.areas) > 1:
         limits.append("nobody stated the order of the areas (--areas A,B,...), so there is no "
                       "trend with depth")
@@ -176,16 +189,16 @@ def _show_progress(what: str, quiet: bool, items: Iterable, total: int, area: st
     return tqdm(items, total=total, desc=f"{what}, {area}", disable=quiet, leave=False)
 
 
+def _resolved(resolution: float | None, value: float) -> str:
+    """A width in words, as far as the recording resolves it."""
+    if resolution is not None and value < resolution * (1 - 1e-6):
+        return f"less than the resolution of {_ms(resolution)}"
+    return _ms(value)
+
+
 def _ms(value: float) -> str:
     digits = ".2g" if value < 0.01 else ".2f" if value < 10 else ".0f"
     return f"{value:{digits}} ms"
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not (value > 0 and np.isfinite(value)):
-        raise argparse.ArgumentTypeError(f"must be more than 0; got {text}")
-    return value
 
 
 def _at_least_two(text: str) -> int:

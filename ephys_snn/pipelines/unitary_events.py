@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.errors import InputError
+from ephys_snn.options import positive_float
 from ephys_snn.recording import Recording, ResponseWindows
 from ephys_snn.results import PipelineResult
 from ephys_snn.unit_names import find_units
@@ -36,11 +37,11 @@ def add_options(parser) -> None:
     parser.add_argument("--ue-units", metavar="A,B", type=_names,
                         help=f"2 to {MAX_UNITS} units, by name, unit_id or area/unit_id (default: "
                              "the two with the most spikes)")
-    parser.add_argument("--ue-bin", type=_positive, default=5.0, metavar="MS",
+    parser.add_argument("--ue-bin", type=positive_float, default=5.0, metavar="MS",
                         help="spikes in one bin are coincident (default: %(default)s)")
-    parser.add_argument("--ue-window", type=_positive, default=100.0, metavar="MS",
+    parser.add_argument("--ue-window", type=positive_float, default=100.0, metavar="MS",
                         help="length of the sliding window (default: %(default)s)")
-    parser.add_argument("--ue-step", type=_positive, metavar="MS",
+    parser.add_argument("--ue-step", type=positive_float, metavar="MS",
                         help="its step (default: one bin)")
     parser.add_argument("--ue-alpha", type=_probability, default=0.05, metavar="P",
                         help="significance level of a window (default: %(default)s)")
@@ -179,13 +180,6 @@ def _show_progress(items: Iterable, total: int, what: str, quiet: bool) -> Itera
 
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not (value > 0 and np.isfinite(value)):
-        raise argparse.ArgumentTypeError(f"must be more than 0; got {text}")
-    return value
 
 
 def _probability(text: str) -> float:
