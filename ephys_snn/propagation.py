@@ -1,0 +1,110 @@
+r"""How differences between neurons and between stimuli travel through layers of first-spike neurons.
+
+A layer receives a volley: presynaptic neuron i spikes at m + s_i, with s_i small against the delay
+d of the response. Neuron j has the net weight W_j = Σ_i w_ij, with mean W and standard deviation
+ς·W between the neurons (`Initialization.spread`). To first order it spikes at
+
+.. math::
+
+    T_j = m + d(W_j) + \sum_i \frac{w_{ij}}{W_j}\, s_i, \qquad W_j\, k(d) = \theta,
+
+since ∂T_j/∂t_i = w_ij k'(d) / Σ_i w_ij k'(d). From W k(d) = θ a neuron with a net weight larger by
+the factor 1 + ε spikes earlier by ε D, where
+
+.. math::
+
+    D = k(d) / k'(d), \qquad \text{for } \tau_m = \tau_s:\; D = d / (1 - d/\tau).
+
+The weights are independent, so Σ_i Var(w_ij) = ς² W², and three quantities follow.
+
+*Width*, the standard deviation σ between the neurons of a layer in one trial:
+
+.. math:: \sigma_{l+1}^2 = \varsigma^2 (D^2 + \sigma_l^2), \qquad
+          \sigma_\infty = \varsigma D / \sqrt{1 - \varsigma^2} .
+
+It forgets the width of the input; without differences between neurons (ς → 0) all of them spike at
+once, layers above cannot tell one from another, and a network that is deep enough cannot learn.
+
+*What tells stimuli apart*: deviations of each neuron's time from its mean over the stimuli, beyond
+the deviation common to the layer, have a standard deviation ν with
+
+.. math:: \nu_{l+1} = \varsigma\, \nu_l,
+
+while a shift common to all neurons passes undiminished (a time shift of the input shifts the
+output). So without training differences between stimuli fade as ς^depth but for when the volley
+comes, and ς ≈ 0.1, which independent weights around a positive mean give a layer of 400, erases
+them in two or three layers. Volleys as wide as the delay, where inhibition late in the volley no
+longer counts, fade more slowly than this.
+
+*The common mode of the gradient*: ∂T_j/∂w_ij = −k(T_j − t_i)/V'(T_j) is nearly the same for all i,
+−D/W; the part by which it differs between presynaptic neurons is smaller by the factor σ/D. Of its
+mean square the fraction
+
+.. math:: \left(1 + \sigma^2 / D^2\right)^{-1}
+
+says nothing but "earlier" or "later", to all synapses of a neuron alike. An optimizer that sizes
+its steps by this mean square (Adam) moves the net weight of N synapses by N steps in one, and the
+layer as a whole runs away before any weight has learned; hence the centralization in `training`
+and a spread of one half at the start in `network`.
+
+The theory is linear: it holds where volleys are narrow and no neuron is near failing to spike.
+"""
+
+import numpy as np
+
+from ephys_snn.lif import LIF, volley_delay
+
+
+def sensitivity(net_weight, lif: LIF = LIF()):
+    """Advance D of the spike per relative increase of the net weight.
+
+    Parameters
+    ----------
+    net_weight : array_like
+        Sum of the weights of a synchronous volley's synapses onto a neuron, of any shape.
+    lif : LIF
+        Neuron parameters.
+
+    Returns
+    -------
+    numpy.ndarray
+        D in ms, in the shape of `net_weight`; ``inf`` where the volley just reaches threshold or
+        fails to.
+    """
+    delay = volley_delay(net_weight, lif) / lif.tau_m
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if lif.equal_time_constants:
+            advance = delay / (1 - delay)
+        else:
+            advance = (1 - np.exp(-delay)) / (2 * np.exp(-delay) - 1)
+    return np.where(np.isfinite(delay), lif.tau_m * advance, np.inf)
+
+
+def next_width(width, spread: float, advance: float):
+    """Standard deviation in ms between the neurons of the next layer.
+
+    Parameters
+    ----------
+    width : array_like
+        Standard deviation in ms between the neurons of a layer.
+    spread : float
+        Relative standard deviation ς of the net weight between the neurons of the next layer.
+    advance : float
+        D in ms, from `sensitivity`.
+    """
+    return spread * np.hypot(advance, width)
+
+
+def final_width(spread: float, advance: float) -> float:
+    """Width in ms that volleys approach with depth; ``inf`` for a spread of 1 or more."""
+    return spread * advance / np.sqrt(1 - spread**2) if spread < 1 else np.inf
+
+
+def next_pattern(pattern, spread: float):
+    """What tells stimuli apart in the next layer: the standard deviation ν in ms."""
+    return spread * np.asarray(pattern)
+
+
+def common_fraction(width, advance: float):
+    """Fraction of the mean square of a neuron's weight gradient that all its synapses share."""
+    return 1 / (1 + (np.asarray(width) / advance) ** 2)
