@@ -8,7 +8,8 @@ project carry a seal at their very end, behind what HDF5 considers the file::
 
 Programs that read HDF5 do not see it, and one that changes the file cuts it off, which makes the
 file one without a seal, no damaged one. HDF5 files without a seal are opened by another process
-first, which may hang or crash without harm.
+first, which may hang or crash without harm. One that was cut short says so itself: its superblock
+holds the length that it should have.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from ephys_snn.errors import InputError
@@ -66,7 +68,11 @@ def check(path: Path) -> None:
                                  "SHA-256 differs from the one at its end); copy or record it "
                                  "again")
         elif _starts_as_hdf5(path):
-            _probe(path)
+            _check_length(path)
+            status = path.stat()
+            problem = _problem_of(path.resolve(), status.st_size, status.st_mtime_ns)
+            if problem:
+                raise InputError(f"{path} is damaged: {problem}; copy or record it again")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
@@ -92,19 +98,40 @@ def _refuse_open_file(path: Path) -> None:
             pass
 
 
-def _probe(path: Path) -> None:
-    """Let another process read the file; only that it comes back matters."""
-    patience = PATIENCE + PATIENCE_PER_MB * path.stat().st_size / 1e6
+def _check_length(path: Path) -> None:
+    """Refuse an HDF5 file that is shorter than its superblock says."""
+    size, stated = path.stat().st_size, _stated_length(path)
+    if stated is not None and size < stated:
+        raise InputError(f"{path} is damaged: it ends after {size:,} of {stated:,} bytes; copy or "
+                         "record it again")
+
+
+def _stated_length(path: Path) -> int | None:
+    """Length that the superblock of an HDF5 file states; None where its layout is unknown."""
+    with open(path, "rb") as file:
+        superblock = file.read(64)
+    version = superblock[8] if len(superblock) == 64 else None
+    # By version: where the size of addresses stands, and the address of the end of the file.
+    at = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}.get(version)
+    if at is None or superblock[at[0]] != 8:
+        return None
+    return int.from_bytes(superblock[at[1]:at[1] + 8], "little")
+
+
+@lru_cache(maxsize=64)
+def _problem_of(path: Path, size: int, changed: int) -> str:
+    """What happens to another process that reads the file; '' if it comes back.
+
+    A file of the same size and time of change is not tried again.
+    """
+    patience = PATIENCE + PATIENCE_PER_MB * size / 1e6
     command = [sys.executable, "-m", "ephys_snn.probe", str(path)]
     try:
         status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL, timeout=patience).returncode
     except subprocess.TimeoutExpired:
-        raise InputError(f"{path} is damaged: opening it did not come to an end in "
-                         f"{patience:.0f} s; copy or record it again") from None
-    if status < 0:
-        raise InputError(f"{path} is damaged: the HDF5 library crashes on it (signal {-status}); "
-                         "copy or record it again")
+        return f"opening it did not come to an end in {patience:.0f} s"
+    return f"the HDF5 library crashes on it (signal {-status})" if status < 0 else ""
 
 
 def _digest(path: Path, size: int) -> str:

@@ -1,5 +1,6 @@
 """Seals: what was written is what is read, and other programs' changes are no damage."""
 
+import os
 import subprocess
 import sys
 
@@ -13,6 +14,8 @@ from ephys_snn import integrity
 from ephys_snn.errors import InputError
 from ephys_snn.nix import write_nix
 from ephys_snn.reading import read_contents
+
+DONE = subprocess.CompletedProcess([], 0)
 
 
 @pytest.fixture
@@ -92,3 +95,32 @@ def test_a_file_that_another_program_writes_is_in_use_not_damaged(sealed):
         writer.stdin.close()
         writer.wait()
     assert len(read_contents(sealed).trains) == 6
+
+
+@pytest.mark.parametrize("libver", ["earliest", "v108", "latest"])
+def test_a_foreign_file_cut_short_says_how_much_is_missing(tmp_path, libver):
+    path = tmp_path / "foreign.h5"
+    with h5py.File(path, "w", libver=libver) as file:
+        file["a"] = np.arange(1000)
+    whole = path.read_bytes()
+    integrity.check(path)
+    for length in (100, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(OSError, match="truncated file"):
+            h5py.File(path)
+        with pytest.raises(InputError, match=f"it ends after {length:,} of {len(whole):,} bytes"):
+            integrity.check(path)
+
+
+def test_a_foreign_file_is_tried_once_as_long_as_it_stays_the_same(tmp_path, monkeypatch):
+    path = tmp_path / "foreign.h5"
+    with h5py.File(path, "w") as file:
+        file["a"] = np.arange(10)
+    tried = []
+    monkeypatch.setattr(integrity.subprocess, "run", lambda *a, **k: tried.append(a) or DONE)
+    for _ in range(3):
+        integrity.check(path)
+    assert len(tried) == 1
+    os.utime(path, ns=(0, 0))
+    integrity.check(path)
+    assert len(tried) == 2
