@@ -54,10 +54,13 @@ class LatencyCode:
             )
 
     def times(self, intensity) -> np.ndarray:
-        """Spike times in ms of intensities in [0, 1], of any shape; 8-bit integers count 1/256."""
+        """Spike times in ms of intensities in [0, 1], of any shape; 8-bit integers count 1/256.
+
+        Those of 8-bit integers are float32, since networks are and large data are many.
+        """
         intensity = np.asarray(intensity)
         if intensity.dtype == np.uint8:
-            return self.times(np.arange(256) / 256)[intensity]
+            return self.times(np.arange(256) / 256).astype(np.float32)[intensity]
         return self.early + (1 - intensity) * (self.late - self.early)
 
 

@@ -37,6 +37,11 @@ def test_digits_are_encoded_over_the_full_range():
     np.testing.assert_allclose(np.array(list(sizes.values())) / 1797, [0.6, 0.2, 0.2], atol=0.005)
 
 
+def test_many_pixels_take_little_memory():
+    """MNIST in memory, as it is trained on, has to leave room for the rest of 1 GB."""
+    assert LatencyCode().times(np.zeros((2, 3), np.uint8)).nbytes == 4 * 6
+
+
 def test_points_become_five_times():
     stimuli = load_stimuli("yin-yang", LatencyCode(1.5, 20.0))
     assert stimuli.times.shape == (7000, 5) and stimuli.shape is None
