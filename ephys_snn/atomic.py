@@ -21,15 +21,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         If the folder does not exist or nothing can be written there, or the disk is full.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder; name a file")
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:80]}.",
-                                        suffix=f".tmp{path.suffix}")
-        os.close(handle)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-    temporary = Path(name)
+    temporary = _temporary_beside(path)
     try:
         yield temporary
         with open(temporary, "rb") as written:
@@ -40,6 +32,29 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: str | Path) -> None:
+    """Fail before long work, not after it, if nothing can be written at `path`.
+
+    Raises
+    ------
+    InputError
+        As `replacing` would.
+    """
+    _temporary_beside(Path(path)).unlink()
+
+
+def _temporary_beside(path: Path) -> Path:
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; name a file")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:80]}.",
+                                        suffix=f".tmp{path.suffix}")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    os.close(handle)
+    return Path(name)
 
 
 def _umask() -> int:

@@ -10,14 +10,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ephys_snn.errors import InputError, command
+from ephys_snn.errors import InputError, Parser, command
 from ephys_snn.nix import write_nix
 from ephys_snn.options import add_recording_options, open_recording
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    options = argparse.ArgumentParser(
+    options = Parser(
         prog="python -m ephys_snn.convert",
         description="Write a recording in NIX format, with areas, trials and classes where the "
                     "pipelines look for them.")

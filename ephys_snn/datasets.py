@@ -306,6 +306,8 @@ def arrays(path: str | Path) -> DataSet:
         If the file is damaged, an array is missing, of the wrong shape or has impossible values.
     """
     path = Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
     content = _read_npz(path)
     kinds = [kind for kind in ("images", "times") if kind in content]
     if len(kinds) != 1 or "labels" not in content:
@@ -381,6 +383,8 @@ def _check_times(times: np.ndarray, path: Path) -> np.ndarray:
             f"`times` of {path} must be at least 0 ms, with inf for silent inputs; "
             f"got {'NaN' if np.isnan(times).any() else f'{times.min():g} ms'}"
         )
+    if np.isinf(times).all():
+        raise InputError(f"`times` of {path} are all inf: no input ever spikes")
     return times
 
 
@@ -446,7 +450,7 @@ def load(data: str | Path) -> DataSet:
     path = Path(data)
     if path.is_dir():
         return idx_directory(path)
-    if path.is_file() and path.suffix == ".npz":
+    if path.suffix == ".npz":
         return arrays(path)
     raise InputError(
         f"unknown data {str(data)!r}: it must be one of {', '.join(NAMED)}, an existing .npz file, "

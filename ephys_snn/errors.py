@@ -1,8 +1,10 @@
-"""The one error for what a user can mend, and how a command line says it."""
+"""The one error for what a user can mend, and how command lines say it."""
 
+import argparse
 import sys
 from collections.abc import Callable
 from functools import wraps
+from typing import NoReturn
 
 
 class InputError(ValueError):
@@ -11,6 +13,13 @@ class InputError(ValueError):
     The message is one sentence that names the argument or file, what was required, what arrived
     and the way out.
     """
+
+
+class Parser(argparse.ArgumentParser):
+    """The options of a command line; a wrong one is an `InputError`."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; {self.prog} --help tells the options")
 
 
 def command(main: Callable[..., int | None]) -> Callable[..., int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ephys_snn.contents import Contents, Marks
-from ephys_snn.errors import command
+from ephys_snn.errors import Parser, command
 from ephys_snn.reading import read_contents
 from ephys_snn.recording import sort_labels
 
@@ -99,7 +99,7 @@ def _count(values: Sequence[str]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    options = argparse.ArgumentParser(
+    options = Parser(
         prog="python -m ephys_snn.inspect",
         description="Print what a recording offers and the command that would analyse it.")
     options.add_argument("recording", type=Path, metavar="RECORDING",

@@ -38,6 +38,7 @@ from ephys_snn.lif import LIF
 from ephys_snn.spike_time import first_spike_times
 
 FORMAT = "ephys_snn.network"
+FORMAT_VERSION = 1
 INPUT_SPREAD = 2.8
 
 
@@ -265,10 +266,11 @@ class Network:
         """
         content = {
             "format": FORMAT,
-            "format_version": 1,
+            "format_version": FORMAT_VERSION,
             "lif": asdict(self.lif),
             "cell_types": [types.tolist() for types in self.cell_types],
             "weights": [weights.detach().cpu() for weights in self.weights],
+            "weights_sha256": self.sha256(),
             # Through JSON, so that a value which no other program could read fails here.
             "metadata": json.loads(json.dumps(self.metadata)),
         }
@@ -285,6 +287,12 @@ class Network:
             If there is no such file, or it is not such a network.
         """
         content = load_dictionary(path, FORMAT, "a network")
+        if content.get("format_version") != FORMAT_VERSION:
+            raise InputError(
+                f"{path} has version {content.get('format_version')} of the format of networks, "
+                f"and this program reads version {FORMAT_VERSION}; install the version of "
+                "ephys_snn that wrote it"
+            )
         try:
             network = cls(
                 weights=list(content["weights"]),
@@ -296,6 +304,11 @@ class Network:
             pre_sizes = [len(weights) for weights in network.weights[1:]]
             if not network.weights or network.layer_sizes[1:-1] != sizes or pre_sizes != sizes:
                 raise ValueError("the layers' sizes do not match")
+            # Files of earlier versions of the project have no hash.
+            if content.get("weights_sha256", network.sha256()) != network.sha256():
+                raise ValueError("its weights are not those that were saved (another SHA-256)")
+            if not all(torch.isfinite(weights).all() for weights in network.weights):
+                raise ValueError("some weights are nan or infinite")
         except InputError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

@@ -80,7 +80,7 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
                        help="format of the figures (default: %(default)s)")
     group.add_argument("--dpi", type=positive_int, default=150, metavar="N",
                        help="resolution of PNG figures (default: %(default)s)")
-    group.add_argument("--seed", type=int, default=0, metavar="N",
+    group.add_argument("--seed", type=seed, default=0, metavar="N",
                        help="seed of everything random (default: %(default)s)")
     group.add_argument("--quiet", action="store_true",
                        help="no progress bars and no summary; errors and warnings still show")
@@ -188,6 +188,14 @@ def positive_float(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be more than 0; got {text}")
+    return value
+
+
+def seed(text: str) -> int:
+    """Type of an option that seeds what is random."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0; got {text}")
     return value
 
 

@@ -19,10 +19,11 @@ from tqdm import tqdm
 
 import ephys_snn
 from ephys_snn import datasets
-from ephys_snn.errors import InputError, command
+from ephys_snn.atomic import check_writable
+from ephys_snn.errors import InputError, Parser, command
 from ephys_snn.network import Network
 from ephys_snn.nix import write_nix
-from ephys_snn.options import positive_int
+from ephys_snn.options import positive_int, seed
 from ephys_snn.recording import Recording, Trials, Units
 from ephys_snn.stimuli import LatencyCode, Stimuli, jitter_times, load_stimuli
 
@@ -175,7 +176,7 @@ def check_fit(network: Network, stimuli: Stimuli) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    options = argparse.ArgumentParser(
+    options = Parser(
         prog="python -m ephys_snn.record",
         description="Show stimuli to a trained network and write what every neuron does as a "
                     "Neo recording in a NIX file, each layer an area.")
@@ -194,7 +195,7 @@ def parser() -> argparse.ArgumentParser:
         help="record the network as it was before training, as a control")
     add("--data", metavar="DATA",
         help="where the data are, if not where they were in training")
-    add("--seed", type=int, default=0, metavar="N", help="seed of the jitter")
+    add("--seed", type=seed, default=0, metavar="N", help="seed of the jitter")
     add("--quiet", action="store_true", help="no progress bar and no summary")
     return options
 
@@ -205,8 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if not 0 <= options.jitter < np.inf:
         raise InputError(f"--jitter must be a time in ms, at least 0; got {options.jitter:g}")
-    if options.seed < 0:
-        raise InputError(f"--seed must be at least 0; got {options.seed}")
+    check_writable(options.out)
     network = Network.load(options.model)
     stimuli = _load_data(network, options)
     check_fit(network, stimuli)
@@ -230,6 +230,9 @@ def _load_data(network: Network, options: argparse.Namespace) -> Stimuli:
     if source is None or encoding is None:
         raise InputError(f"{options.model} does not say which data it was trained on and how they "
                          "were encoded; train it with python -m ephys_snn.train")
+    if not options.data and source not in datasets.NAMED and not Path(source).exists():
+        raise InputError(f"the data that {options.model} was trained on are no longer at {source}; "
+                         "say with --data where they are")
     return load_stimuli(source, LatencyCode(**encoding))
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ephys_snn.atomic import replacing
-from ephys_snn.errors import InputError, command
+from ephys_snn.errors import InputError, Parser, command
 from ephys_snn.headlines import write_headlines
 from ephys_snn.options import (
     add_output_options,
@@ -73,8 +73,9 @@ class Section(NamedTuple):
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    options = argparse.ArgumentParser(
-        prog="report", description="Run every pipeline on a recording and write one page.")
+    options = Parser(
+        prog="ephys-snn report",
+        description="Run every pipeline on a recording and write one page.")
     add_recording_options(options)
     group = options.add_argument_group("analysis")
     group.add_argument("--permutations", type=positive_int, metavar="N",
@@ -109,8 +110,8 @@ def write_report(args: argparse.Namespace) -> tuple[Path, list[Section], str]:
     summary : str
         What was found, in one paragraph.
     """
-    folder = results_folder(results_path(args))
     recording, windows = open_recording(args)
+    folder = results_folder(results_path(args))
     sections = run_pipelines(recording, windows, args, folder)
     page = folder / "report.html"
     with replacing(page) as temporary:

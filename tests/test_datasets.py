@@ -168,6 +168,7 @@ def test_bad_arrays_are_refused(tmp_path, arrays, message):
     (np.full((20, 3), np.nan), "got NaN"),
     (np.ones(20), r"got float64 of shape \(20,\)"),
     (np.array([["a"] * 3] * 20), "must be numbers"),
+    (np.full((20, 3), np.inf), "no input ever spikes"),
 ])
 def test_bad_times_are_refused(tmp_path, times, message):
     with pytest.raises(InputError, match=message):
@@ -185,6 +186,11 @@ def test_damaged_npz_files_are_refused(tmp_path):
     (tmp_path / "single.npy").rename(tmp_path / "single.npz")
     with pytest.raises(InputError, match="one array"):
         datasets.load(tmp_path / "single.npz")
+
+
+def test_a_missing_npz_file_is_said_to_be_missing(tmp_path):
+    with pytest.raises(InputError, match="there is no file .*none.npz"):
+        datasets.load(tmp_path / "none.npz")
 
 
 @pytest.mark.parametrize("data", ["minst", "no/such/folder", "own.csv"])

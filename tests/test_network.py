@@ -180,7 +180,17 @@ def odd_neuron(content):
     content["lif"]["tau_m"] = -1.0
 
 
-@pytest.mark.parametrize("damage", [no_layer_types, wrong_size, no_weights, odd_neuron])
+def other_weights(content):
+    content["weights"][1][3, 2] += 1e-6
+
+
+def infinite_weights(content):
+    content["weights"][1][3, 2] = math.inf
+    del content["weights_sha256"]
+
+
+@pytest.mark.parametrize("damage", [no_layer_types, wrong_size, no_weights, odd_neuron,
+                                    other_weights, infinite_weights])
 def test_damaged_content_is_refused(network, tmp_path, damage):
     path = tmp_path / "model.pt"
     network.save(path)
@@ -189,6 +199,14 @@ def test_damaged_content_is_refused(network, tmp_path, damage):
     torch.save(content, path)
     with pytest.raises(InputError, match="model.pt is damaged|tau_m"):
         Network.load(path)
+
+
+def test_a_later_format_is_refused(network, tmp_path, monkeypatch):
+    monkeypatch.setattr("ephys_snn.network.FORMAT_VERSION", 2)
+    network.save(tmp_path / "model.pt")
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="version 2 .* reads version 1"):
+        Network.load(tmp_path / "model.pt")
 
 
 def test_files_of_another_kind_are_refused(network, tmp_path):

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ephys_snn.errors import command
+from ephys_snn.errors import Parser, command
 from ephys_snn.options import (
     add_output_options,
     add_recording_options,
@@ -39,13 +39,14 @@ class Pipeline(NamedTuple):
 @command
 def run(pipeline: Pipeline, argv: Sequence[str] | None = None) -> None:
     """Run a pipeline as a command line."""
-    parser = argparse.ArgumentParser(prog=pipeline.name, description=pipeline.description)
+    parser = Parser(prog=f"ephys-snn {pipeline.name.replace('_', '-')}",
+                    description=pipeline.description)
     add_recording_options(parser)
     pipeline.add_options(parser.add_argument_group("analysis"))
     add_output_options(parser)
     args = parser.parse_args(argv)
-    results_folder(results_path(args))  # before the work, not after it
     recording, windows = open_recording(args)
+    results_folder(results_path(args))  # before the work, not after it
     result = pipeline.analyse(recording, windows, args)
     written = write_results(result, recording, results_path(args), args.format, args.dpi)
     for warning in [*recording.notes, *result.warnings]:
