@@ -6,8 +6,6 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ephys_snn.errors import InputError
 from ephys_snn.reading import DECISION_EVENT, read_recording
 from ephys_snn.recording import (
@@ -18,12 +16,11 @@ from ephys_snn.recording import (
     epoch_windows,
     event_windows,
     fixed_windows,
-    sort_labels,
 )
 from ephys_snn.resolution import with_resolution
 from ephys_snn.selection import select
-
-DURATION_TOLERANCE = 0.02  # classes whose windows differ by more are not comparable
+from ephys_snn.stability import describe_instability, keep_stable, unit_stability
+from ephys_snn.window_limits import is_recorded, keep_clean, limits_of
 
 
 def add_recording_options(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +64,11 @@ def _add_selection_options(group) -> None:
                        help="only units with this area, cell_type, name, unit_id or annotation "
                             "of the spike trains; VALUE,VALUE for any of them; repeat it for "
                             "units that fit all")
+    group.add_argument("--stable-units", action="store_true",
+                       help="only units that neither appear nor vanish during the recording")
+    group.add_argument("--clean-trials", action="store_true",
+                       help="only trials whose response window lies within the recorded time and "
+                            "begins after that of the trial before has ended")
     group.add_argument("--min-rate", metavar="HZ", type=_rate,
                        help="only units with at least HZ spikes/s within these trials")
 
@@ -96,7 +98,16 @@ def open_recording(args: argparse.Namespace) -> tuple[Recording, ResponseWindows
         recording, trial_range=args.trial_range, correct_only=args.correct_only,
         classes=args.classes, units_where=args.units_where, min_rate=args.min_rate)
     recording = with_resolution(recording, args.resolution)
+    stability = unit_stability(recording)
+    if not args.stable_units:
+        limits = describe_instability(recording, stability)
+        recording = replace(recording, notes=(*recording.notes, *limits))
+    elif not stability.stable.all():
+        recording = keep_stable(recording, stability)
     windows = choose_windows(recording, args.until, args.window)
+    if args.clean_trials:
+        recording = keep_clean(recording, windows)
+        windows = choose_windows(recording, args.until, args.window)
     return replace(recording, notes=(*recording.notes, *limits_of(windows, recording))), windows
 
 
@@ -124,50 +135,12 @@ def choose_windows(recording: Recording, until: str | None = None,
     if not windows.used.any():
         raise InputError(f"no trial has a response window ({windows.description}); "
                          "choose one with --window START STOP")
-    if not _inside(windows, recording).any():
+    if not is_recorded(windows, recording).any():
         where = " of their Segments" if SEGMENT_START in trials.annotations else \
             f", {recording.t_start:g} to {recording.t_stop:g} ms"
         raise InputError(f"the response windows ({windows.description}) lie outside the recorded "
                          f"time{where}; choose another --window")
     return windows
-
-
-def limits_of(windows: ResponseWindows, recording: Recording) -> list[str]:
-    """What is to be known of response windows before anything is concluded, in words."""
-    limits = []
-    outside = int((windows.used & ~_inside(windows, recording)).sum())
-    if outside:
-        limits.append(f"{outside} response windows reach beyond the recorded time; what would "
-                      "have come there is missing")
-    start, stop = np.sort(windows.start[windows.used]), np.sort(windows.stop[windows.used])
-    overlapping = int((stop[:-1] > start[1:]).sum())
-    if overlapping:
-        limits.append(f"{overlapping} response windows reach into the next one, so that spikes "
-                      "count in two trials")
-    durations = _duration_by_class(windows, recording)
-    low, high = min(durations.values()), max(durations.values())
-    if not windows.until_decision and high > (1 + DURATION_TOLERANCE) * low:
-        limits.append(
-            "the response windows of the classes differ in length ("
-            + ", ".join(f"{name} {value:.0f} ms" for name, value in list(durations.items())[:6])
-            + "): what seems information about the class may be information about the length; "
-            "give all trials one --window START STOP")
-    return limits
-
-
-def _inside(windows: ResponseWindows, recording: Recording) -> np.ndarray:
-    """(trial,) bool, whether the window lies within the recorded time."""
-    slack = 1e-6  # ms; borders that were computed, not stored
-    start, stop = recording.recorded_range()
-    return (windows.start >= start - slack) & (windows.stop <= stop + slack)
-
-
-def _duration_by_class(windows: ResponseWindows, recording: Recording) -> dict[str, float]:
-    """Median duration of the response windows of each class, ms."""
-    label = recording.trials.label
-    present = sort_labels(label[windows.used])
-    return {name: float(np.median(windows.durations[windows.used & (label == name)]))
-            for name in present}
 
 
 def results_path(args: argparse.Namespace) -> Path:
