@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from functools import lru_cache
 from pathlib import Path
 
 from ephys_snn.errors import InputError
@@ -48,10 +47,15 @@ def stated_digest(path: Path) -> str | None:
     return end[len(_MARK):-1].decode("ascii", "replace") if end.startswith(_MARK) else None
 
 
-def check(path: Path) -> None:
-    """Refuse a file that is not what was sealed, or on which the HDF5 library hangs or crashes.
+def check(path: Path) -> tuple[str, bool]:
+    """Refuse a file that is not what was sealed, or that another program is writing.
 
-    Also one that another program is writing, which would look damaged.
+    Returns
+    -------
+    digest : str
+        SHA-256 of the content, without the seal, in hexadecimal.
+    sealed : bool
+        Whether the content is known to be what was written.
 
     Raises
     ------
@@ -59,27 +63,38 @@ def check(path: Path) -> None:
         Also if the file cannot be opened at all.
     """
     try:
-        if _starts_as_hdf5(path):
-            _refuse_open_file(path)
+        _refuse_open_file(path)
         stated = stated_digest(path)
-        if stated is not None:
-            if stated != _digest(path, path.stat().st_size - _SEAL_SIZE):
-                raise InputError(f"{path} is damaged: its content is not what was written (its "
-                                 "SHA-256 differs from the one at its end); copy or record it "
-                                 "again")
-        elif _starts_as_hdf5(path):
+        if stated is None and is_hdf5(path):
             _check_length(path)
-            status = path.stat()
-            problem = _problem_of(path.resolve(), status.st_size, status.st_mtime_ns)
-            if problem:
-                raise InputError(f"{path} is damaged: {problem}; copy or record it again")
+        digest = content_digest(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    if stated not in (None, digest):
+        raise InputError(f"{path} is damaged: its content is not what was written (its SHA-256 "
+                         "differs from the one at its end); copy or record it again")
+    return digest, stated is not None
 
 
-def _starts_as_hdf5(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file without its seal, if it has one, in hexadecimal."""
+    seal_size = 0 if stated_digest(path) is None else _SEAL_SIZE
+    return _digest(path, path.stat().st_size - seal_size)
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a file starts as HDF5 files do.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _refuse_open_file(path: Path) -> None:
@@ -118,20 +133,25 @@ def _stated_length(path: Path) -> int | None:
     return int.from_bytes(superblock[at[1]:at[1] + 8], "little")
 
 
-@lru_cache(maxsize=64)
-def _problem_of(path: Path, size: int, changed: int) -> str:
-    """What happens to another process that reads the file; '' if it comes back.
+def read_apart(path: Path, out: Path) -> None:
+    """Let another process read a file into a flat one, which stays empty if that cannot be.
 
-    A file of the same size and time of change is not tried again.
+    Raises
+    ------
+    InputError
+        If the HDF5 library hangs or crashes on it.
     """
-    patience = PATIENCE + PATIENCE_PER_MB * size / 1e6
-    command = [sys.executable, "-m", "ephys_snn.probe", str(path)]
+    patience = PATIENCE + PATIENCE_PER_MB * path.stat().st_size / 1e6
+    command = [sys.executable, "-m", "ephys_snn.probe", str(path), str(out)]
     try:
         status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL, timeout=patience).returncode
     except subprocess.TimeoutExpired:
-        return f"opening it did not come to an end in {patience:.0f} s"
-    return f"the HDF5 library crashes on it (signal {-status})" if status < 0 else ""
+        raise InputError(f"{path} is damaged: opening it did not come to an end in "
+                         f"{patience:.0f} s; copy or record it again") from None
+    if status < 0:
+        raise InputError(f"{path} is damaged: the HDF5 library crashes on it (signal {-status}); "
+                         "copy or record it again")
 
 
 def _digest(path: Path, size: int) -> str:

@@ -15,8 +15,8 @@ import numpy as np
 from ephys_snn import integrity
 from ephys_snn.contents import Contents, Marks, Train, text
 from ephys_snn.errors import InputError
+from ephys_snn.hdf5_files import read_hdf5
 from ephys_snn.neo_files import read_with_neo
-from ephys_snn.nix import is_nix, read_nix
 from ephys_snn.recording import Recording, Trials, Units, format_label, sort_labels
 
 DECISION_EVENT = "decision"
@@ -93,8 +93,9 @@ def read_contents(path: Path) -> Contents:
         raise InputError(f"there is no file {path}")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name the recording inside it")
-    integrity.check(path)
-    contents = read_nix(path) if is_nix(path) else read_with_neo(path)
+    contents = read_hdf5(path) if integrity.is_hdf5(path) else None
+    if contents is None:
+        contents = read_with_neo(path)
     if not contents.trains:
         raise InputError(f"{path} holds no spike trains; there is nothing to analyse")
     return contents

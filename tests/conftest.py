@@ -13,6 +13,12 @@ TAU = 10.0  # ms, of the reference networks
 TRIAL_PERIOD, TRIAL_DURATION = 100.0, 90.0  # ms
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep what tests read out of the user's cache."""
+    os.environ["EPHYS_SNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of reference networks, data sets and real recordings; not part of the project."""
