@@ -8,7 +8,8 @@ window, so that what happens between the trials costs no time and adds no silenc
                           doi:10.1152/jn.01093.2006, for the complexity they are counted by)
     pairwise correlation  Pearson's, of binned trains (0 or 1), mean over pairs
     cross-correlogram     of pairs, normalised to correlation coefficients
-    population rate       time histogram relative to the onset, over units and trials
+    population rate       time histogram relative to the onset, over units and the trials whose
+                          windows last so long
 
 All but the rate compare two or more units and do not scale to all of a large recording, so they
 use a random sample of units and trials. Locking to the stimulus alone makes every one of them
@@ -41,6 +42,7 @@ MEASURES = ("spike_contrast", "synchronous_spikes", "correlation")  # those with
 BINS_PER_WINDOW = 100  # by default
 MAX_LAG = 20  # bins of the cross-correlogram
 MAX_PAIRS = 10  # of the cross-correlogram
+MIN_OBSERVED = 0.1  # of the trials; a rate over fewer is that of a few spikes
 
 COLUMNS = (
     "area", "n_units", "n_units_used", "n_trials_used", "bin_ms", "peak_rate_hz", "peak_time_ms",
@@ -57,7 +59,7 @@ class Curves(NamedTuple):
     Attributes
     ----------
     time, rate : (bin,) float, ms and spikes/s per unit
-        Population rate relative to the onset.
+        Population rate relative to the onset; nan where hardly any window lasts so long.
     scale, contrast, contrast_shuffled : (scale,) float, ms and 1
         Spike-contrast over the width of its bins.
     lag, correlogram, correlogram_shuffled : (lag,) float, ms and correlation
@@ -198,9 +200,32 @@ def measure_trains(trains: list[np.ndarray], n_bins: int, bin_width: float, max_
             len(synchronous), int(complexity.max()))
 
 
+def observed_time(start: np.ndarray, end: np.ndarray, n_bins: int,
+                  bin_width: float) -> np.ndarray:
+    """For how long each bin is observed, summed over the windows [start, end).
+
+    Parameters
+    ----------
+    start, end : (window,) float, ms
+        From 0 to `n_bins` x `bin_width`.
+    n_bins : int
+    bin_width : float, ms
+
+    Returns
+    -------
+    (bin,) float, ms
+    """
+    border = bin_width * np.arange(n_bins + 1)
+    before = [np.minimum(times[:, None], border).sum(axis=0) for times in (start, end)]
+    return np.diff(before[1] - before[0])
+
+
 def population_rate(times: np.ndarray, n_bins: int, bin_width: float,
-                    n_responses: int) -> tuple[np.ndarray, np.ndarray]:
-    """Elephant's time histogram of the spikes of many responses.
+                    observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Elephant's time histogram of the spikes of many responses, as a rate.
+
+    Where windows differ in length, a late bin is observed in fewer of them, so the count of each
+    bin is divided by the time for which that bin was observed.
 
     Parameters
     ----------
@@ -208,21 +233,24 @@ def population_rate(times: np.ndarray, n_bins: int, bin_width: float,
         From 0 to `n_bins` x `bin_width`.
     n_bins : int
     bin_width : float, ms
-    n_responses : int
-        Number of units x number of trials.
+    observed : (bin,) float, ms
+        For how long each bin is observed, summed over units and trials.
 
     Returns
     -------
     time : (bin,) float, ms
         Centres of the bins.
     rate : (bin,) float, spikes/s per unit
+        nan where a bin is observed for less than `MIN_OBSERVED` of the longest time.
     """
     import quantities as pq
     from elephant.statistics import time_histogram
 
     train = _neo_train(np.sort(_bin_centre(times, bin_width, n_bins)), n_bins)
     count = time_histogram([train], bin_size=1 * pq.ms).magnitude.ravel()
-    return bin_width * (np.arange(n_bins) + 0.5), 1000.0 * count / (n_responses * bin_width)
+    enough = observed >= max(MIN_OBSERVED * observed.max(), np.finfo(float).tiny)
+    rate = np.divide(1000.0 * count, observed, out=np.full(n_bins, np.nan), where=enough)
+    return bin_width * (np.arange(n_bins) + 0.5), rate
 
 
 def width_at_half_maximum(time: np.ndarray, rate: np.ndarray) -> float:
@@ -233,7 +261,9 @@ def width_at_half_maximum(time: np.ndarray, rate: np.ndarray) -> float:
     time : (bin,) float, ms
         Equally spaced.
     rate : (bin,) float
+        nan counts as 0.
     """
+    rate = np.nan_to_num(rate)
     peak = int(np.argmax(rate))
     low = np.flatnonzero(rate < rate[peak] / 2)
     before, after = low[low < peak], low[low > peak]
@@ -263,8 +293,10 @@ class _Sample:
         """Population rate over the time since the onset."""
         start = self.start.min()
         n_bins = int(np.ceil((self.end.max() - start) / self.bin_width - 1e-6))
+        observed = self.n_units * observed_time(self.start - start, self.end - start, n_bins,
+                                                self.bin_width)
         time, rate = population_rate(self.latency[self.inside] - start, n_bins, self.bin_width,
-                                     self.n_units * self.n_trials)
+                                     observed)
         return start + time, rate
 
     def measure(self, units: np.ndarray, pairs: np.ndarray,
@@ -295,8 +327,8 @@ def _measure_area(sample, row, max_units, n_shuffles, rng, progress, area) -> tu
     """Fill one row of the table; the number of units used, and the curves."""
     curves = Curves(*sample.rate())
     if sample.inside.any():
-        row["peak_rate_hz"] = curves.rate.max()
-        row["peak_time_ms"] = curves.time[np.argmax(curves.rate)]
+        row["peak_rate_hz"] = np.nanmax(curves.rate)
+        row["peak_time_ms"] = curves.time[np.nanargmax(curves.rate)]
         row["rate_width_ms"] = width_at_half_maximum(*curves[:2])
     spiking, n_spikes = np.unique(sample.unit[sample.inside], return_counts=True)
     if len(spiking) < 2:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import quantities as pq
 from elephant.spike_train_synchrony import spike_contrast
+from hypothesis import given
+from hypothesis import strategies as st
 from test_synchrony import planted
 
 from ephys_snn.recording import decision_windows, epoch_windows
@@ -14,6 +16,7 @@ from ephys_snn.synchrony_elephant import (
     _round_down,
     analyse_with_elephant,
     measure_trains,
+    observed_time,
     population_rate,
     width_at_half_maximum,
 )
@@ -69,9 +72,27 @@ def test_measures_do_not_depend_on_the_unit_of_time():
 
 def test_population_rate_counts_every_spike_once():
     times = np.array([0.0, 0.3, 0.3, 0.7, 0.999])  # 0.3 / 0.1 is just below 3 in floating point
-    time, rate = population_rate(times, 10, 0.1, n_responses=5)
+    time, rate = population_rate(times, 10, 0.1, observed=np.full(10, 5 * 0.1))
     assert time[0] == pytest.approx(0.05)
     assert (rate * 5 * 0.1 / 1000).tolist() == pytest.approx([1, 0, 0, 2, 0, 0, 0, 1, 0, 1])
+
+
+@given(st.lists(st.tuples(st.floats(0, 9), st.floats(0, 9)), min_size=1, max_size=5))
+def test_observed_time_against_the_definition(windows):
+    start, end = np.sort(np.array(windows), axis=1).T
+    expected = [sum(max(0.0, min(stop, at + 0.5) - max(begin, at))
+                    for begin, stop in zip(start, end, strict=True)) for at in 0.5 * np.arange(18)]
+    np.testing.assert_allclose(observed_time(start, end, 18, 0.5), expected, atol=1e-9)
+
+
+def test_a_constant_rate_is_constant_where_windows_end_at_different_times():
+    rng = np.random.default_rng(0)
+    end = rng.uniform(20, 100, 2000)  # as of decisions
+    times = np.concatenate([spikes[spikes < last] for last in end
+                            for spikes in [rng.uniform(0, 100, 50)]])  # 500 spikes/s
+    _, rate = population_rate(times, 20, 5.0, observed_time(np.zeros(2000), end, 20, 5.0))
+    assert np.isnan(rate[-2:]).all()  # observed in hardly any trial
+    np.testing.assert_allclose(rate[:-2], 500, rtol=0.15)
 
 
 def test_width_at_half_maximum():

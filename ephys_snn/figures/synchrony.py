@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -74,15 +75,16 @@ def plot_elephant(curves: dict[str, Curves], table: pd.DataFrame, title: str) ->
                 correlogram.plot(curve.lag, curve.correlogram_shuffled, color=color, lw=1, ls=":")
         rate.set(title="a  Population rate over the trial", xlabel="time after onset (ms)",
                  ylabel="rate (spikes/s per unit)")
-        rate.set_ylim(bottom=0)
+        rate.set_ylim(0, rate.get_ylim()[1] * (1.4 if len(curves) > 4 else 1))  # the legend's
         contrast.set(title="b  Spike-contrast: at which time scale is the area synchronous?",
                      xlabel="bin width (ms)", ylabel="synchrony (0 to 1)", xscale="log")
+        _plain_numbers(contrast.xaxis, wide=True)
         correlogram.set(title=f"c  Cross-correlogram, mean over at most {MAX_PAIRS} pairs of units",
                         xlabel="lag (ms)", ylabel="correlation coefficient")
         styles = [Line2D([], [], color="k", lw=1.5, label="recorded"),
                   Line2D([], [], color="k", lw=1, ls=":",
                          label="responses shuffled across trials of a class")]
-        rate.legend(title="area", ncols=1 + len(curves) // 7)
+        rate.legend(title="area", ncols=1 + len(curves) // 5)
         contrast.legend(handles=styles, loc="upper left")
         _draw_correlations(bars, table, colors)
         for axes, key in ((contrast, "contrast"), (correlogram, "correlogram")):
@@ -204,7 +206,9 @@ def _draw_by_area(panels: list[Axes], table: pd.DataFrame, areas: list[str],
     panels[1].set(title="    SD of first-spike times (mean ± SEM)", ylabel="SD (ms)")
     panels[2].set(title="    Size of the packet", ylabel="active units per trial")
     if not _scale(panels[2], "y", table["active_units"]):
-        panels[2].set_ylim(bottom=0)
+        panels[2].set_ylim(0, max(1.0, 1.1 * table["active_units"].max()))
+    if not ordered and len(areas) > 1:
+        panels[2].set_xlabel("areas, in no stated order (--areas A,B,...)")
     for panel in panels:
         panel.set_xticks(range(len(areas)), areas if panel is panels[2] else [""] * len(areas))
         panel.set_xlim(-0.5, max(1, len(areas)) - 0.5)
@@ -290,13 +294,16 @@ def _scale(axes: Axes, direction: str, values: pd.Series) -> bool:
     """A logarithmic axis with plain numbers for values that span more than a factor of three."""
     logarithmic = values.min() > 0 and values.max() > 3 * values.min()
     if logarithmic:
-        axis = getattr(axes, f"{direction}axis")
         axes.set(**{f"{direction}scale": "log"})
-        wide = values.max() > 30 * values.min()
-        axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
+        _plain_numbers(getattr(axes, f"{direction}axis"), wide=values.max() > 30 * values.min())
     return bool(logarithmic)
+
+
+def _plain_numbers(axis: Axis, wide: bool) -> None:
+    """Numbers as they are on a logarithmic axis, few of them where it spans much."""
+    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _spread(values: np.ndarray, number: int) -> np.ndarray:

@@ -63,6 +63,8 @@ def analyse(recording: Recording, windows: ResponseWindows,
     n_trials = int(windows.used.sum())
     name = "recording" if recording.path is None else recording.path.name
     title = f"{name}: responses in {n_trials} trials, {windows.description}"
+    if recording.resolution is not None:
+        title += f", at a time resolution of {recording.resolution:.4g} ms"
     sample = elephant.table[["area", "n_units_used", "n_trials_used"]]
     return PipelineResult(
         name="synchrony",
@@ -146,7 +148,7 @@ def _compare(rows: pd.DataFrame, null: str, claim: str) -> str:
     """Which areas pass a null, with effect sizes."""
     def named(these: pd.DataFrame) -> str:
         return ", ".join(f"{area} ({row[f'{null}_shortest_half_ratio']:.2f} times the null's "
-                         f"width, q = {row[f'{null}_shortest_half_q_value']:.2g})"
+                         f"width, q = {row[f'{null}_shortest_half_q_value']:.3g})"
                          for area, row in these.iterrows())
 
     passed = rows[f"{null}_shortest_half_q_value"] < ALPHA
