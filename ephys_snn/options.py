@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ephys_snn.errors import InputError
-from ephys_snn.reading import DECISION_EVENT, read_recording
+from ephys_snn.reading import read_recording
 from ephys_snn.recording import (
     SEGMENT_START,
     Recording,
@@ -20,6 +20,7 @@ from ephys_snn.recording import (
 from ephys_snn.resolution import with_resolution
 from ephys_snn.selection import select
 from ephys_snn.stability import describe_instability, keep_stable, unit_stability
+from ephys_snn.trial_marks import DECISION_EVENT
 from ephys_snn.window_limits import is_recorded, keep_clean, limits_of
 
 
@@ -37,10 +38,22 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--areas", metavar="A,B,...", type=_comma_list,
                        help="which areas, in the order of processing")
     group.add_argument("--trials", metavar="NAME",
-                       help="the Epoch of the trials, or an Event (then with --window)")
+                       help="the Epoch of the trials, or an Event (then with --window); "
+                            "NAME=LABEL,LABEL for those with these labels only")
+    group.add_argument("--from", metavar="EVENT", dest="from_event",
+                       help="trials begin with this Event, or EVENT=LABEL,LABEL, ...")
+    group.add_argument("--to", metavar="EVENT", dest="to_event",
+                       help="... and end with the first such Event before the next trial")
     group.add_argument("--label", metavar="KEY",
                        help="array annotation of the trials that holds the class, "
                             "instead of the labels")
+    group.add_argument("--units-table", metavar="FILE.csv", type=Path,
+                       help="a row per unit, told by a column index, unit_id or name; the other "
+                            "columns become annotations, for --area and --units-where")
+    group.add_argument("--trials-table", metavar="FILE.csv", type=Path,
+                       help="a row per trial in the order of onsets; the columns become array "
+                            "annotations, for --label; with columns onset and duration (ms) it "
+                            "says what the trials are")
     window = group.add_mutually_exclusive_group()
     window.add_argument("--until", metavar="EVENT",
                         help="the response ends at this Event (default: at the decision where "
@@ -92,7 +105,8 @@ def open_recording(args: argparse.Namespace) -> tuple[Recording, ResponseWindows
     """Read the recording that the options name and choose its response windows."""
     recording = read_recording(
         args.recording, area=args.area, one_area=args.one_area, areas=args.areas,
-        trials=args.trials, label=args.label,
+        trials=args.trials, from_event=args.from_event, to_event=args.to_event, label=args.label,
+        units_table=args.units_table, trials_table=args.trials_table,
         trial_duration=None if args.window is None else args.window[1])
     recording = select(
         recording, trial_range=args.trial_range, correct_only=args.correct_only,

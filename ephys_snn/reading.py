@@ -1,4 +1,4 @@
-"""Any file that Neo reads, made into a `Recording`: which marks are trials, what is an area.
+"""Any file made into a `Recording`: what is a unit, its area, a trial and its class.
 
 Where a file leaves a choice open and offers exactly one candidate, it is taken and said in
 ``recording.notes``; where it offers several, the error lists them. Nothing is guessed.
@@ -7,27 +7,31 @@ Where a file leaves a choice open and offers exactly one candidate, it is taken 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ephys_snn import integrity
-from ephys_snn.contents import Contents, Marks, Train, text
+from ephys_snn.contents import Contents, Train, text
 from ephys_snn.errors import InputError
 from ephys_snn.hdf5_files import read_hdf5
 from ephys_snn.neo_files import read_with_neo
-from ephys_snn.recording import Recording, Trials, Units, format_label, sort_labels
+from ephys_snn.recording import Recording, Units, sort_labels
+from ephys_snn.tables import describe_units, read_table
+from ephys_snn.trial_marks import TrialChoice, choose_trials
 
-DECISION_EVENT = "decision"
-WRITTEN_TRIALS = "trials"
 UNIT_FIELDS = ("unit_id", "name", "area", "cell_type")  # of `Units`, not annotations
 
 
 def read_recording(path: str | Path, *, area: str = "area", one_area: str | None = None,
                    areas: Sequence[str] | None = None, trials: str | None = None,
-                   label: str | None = None, trial_duration: float | None = None) -> Recording:
-    """Read a recording from a NIX file or any other file that Neo reads.
+                   from_event: str | None = None, to_event: str | None = None,
+                   label: str | None = None, trial_duration: float | None = None,
+                   units_table: str | Path | None = None,
+                   trials_table: str | Path | None = None) -> Recording:
+    """Read a recording from a NIX file, an NWB file or any other file that Neo reads.
 
     Parameters
     ----------
@@ -41,11 +45,21 @@ def read_recording(path: str | Path, *, area: str = "area", one_area: str | None
         Which areas to read, in the order of processing.
     trials : str, optional
         Name of the Epoch that holds the trials, or of an Event, which then needs
-        `trial_duration`. Needed where a file has several.
+        `trial_duration`; ``NAME=LABEL,LABEL`` for its marks with these labels only. Needed
+        where a file has several.
+    from_event, to_event : str, optional
+        Events, or some labels of Events, that trials begin and end with, instead of `trials`.
     label : str, optional
         Array annotation of the trials that holds the class, instead of their labels.
     trial_duration : float, optional, ms
         Duration of trials that an Event starts.
+    units_table : path, optional
+        CSV with a row per unit, told by a column `index`, `unit_id` or `name`; the other
+        columns become annotations.
+    trials_table : path, optional
+        CSV with a row per trial in the order of onsets, or with a column `onset` (ms); the
+        columns become array annotations, and `label` the class. With columns `onset` and
+        `duration` it says by itself what the trials are.
 
     Returns
     -------
@@ -60,9 +74,15 @@ def read_recording(path: str | Path, *, area: str = "area", one_area: str | None
     path = Path(path)
     contents = read_contents(path)
     notes = list(contents.notes)
+    if units_table is not None:
+        table = read_table(units_table, "--units-table")
+        contents = replace(contents,
+                           trains=describe_units(contents.trains, table, Path(units_table)))
+        notes.append(f"{units_table} describes the units: {', '.join(map(str, table.columns))}")
     units = _describe_units(contents, area, one_area, path)
-    marks = _choose_trials(contents, trials, trial_duration, path, notes)
-    recorded_trials = _build_trials(marks, label, contents.events, path, notes)
+    recorded_trials = choose_trials(
+        contents, TrialChoice(trials, from_event, to_event, trials_table, label, trial_duration),
+        path, notes)
     spikes = [_checked_times(train, path) for train in contents.trains]
     stated_order = areas if areas is not None else contents.annotations.get("areas")
     present = sort_labels(units.area)
@@ -163,96 +183,6 @@ def _checked_times(train: Train, path: Path) -> np.ndarray:
         raise InputError(f"{path}: spike train '{train.name}' has times that are nan or infinite; "
                          "the file is damaged or was converted wrongly")
     return train.times
-
-
-def _choose_trials(contents: Contents, name: str | None, duration: float | None, path: Path,
-                   notes: list[str]) -> Marks:
-    epochs = [epoch for epoch in contents.epochs if len(epoch)]
-    if name is None:
-        written = [epoch for epoch in epochs if epoch.name == WRITTEN_TRIALS]
-        if written and "n_units" in contents.annotations:
-            return _only(written, WRITTEN_TRIALS, path)
-        if len(epochs) != 1:
-            offer = _offer(epochs, contents.events)
-            raise InputError(
-                f"{path} has no Epoch that could hold the trials{offer}" if not epochs else
-                f"{path} has {len(epochs)} Epochs; choose the trials with --trials NAME{offer}")
-        notes.append(f"the trials are the Epoch '{epochs[0].name}', the only one of the file")
-        return epochs[0]
-    found = [epoch for epoch in epochs if epoch.name == name]
-    if found:
-        return _only(found, name, path)
-    events = [event for event in contents.events if event.name == name and len(event)]
-    if not events:
-        raise InputError(f"--trials {name}: {path} has no Epoch or Event of that name"
-                         f"{_offer(epochs, contents.events)}")
-    if duration is None:
-        raise InputError(f"--trials {name} is an Event, which has no duration; say with "
-                         "--window START STOP (ms) how long its trials last")
-    event = _only(events, name, path)
-    return Marks(name, event.times, np.full(len(event), duration), event.labels,
-                 event.annotations)
-
-
-def _only(marks: Sequence[Marks], name: str, path: Path) -> Marks:
-    if len(marks) > 1:
-        raise InputError(f"{path} has {len(marks)} Epochs or Events called '{name}'; "
-                         "rename all but one")
-    return marks[0]
-
-
-def _offer(epochs: Sequence[Marks], events: Sequence[Marks]) -> str:
-    described = [f"Epoch '{epoch.name}' ({len(epoch)})" for epoch in epochs]
-    described += [f"Event '{event.name}' ({len(event)})" for event in events if len(event)]
-    return f"; it has {', '.join(described)}" if described else "; it has no Epochs and no Events"
-
-
-def _build_trials(marks: Marks, label: str | None, events: Sequence[Marks], path: Path,
-                  notes: list[str]) -> Trials:
-    if not (np.isfinite(marks.times).all() and np.isfinite(marks.durations).all()):
-        raise InputError(f"{path}: '{marks.name}' has onsets or durations that are nan or "
-                         "infinite; the file is damaged or was converted wrongly")
-    labels = _choose_labels(marks, label, path)
-    if (labels == "").all():
-        notes.append(f"'{marks.name}' has no labels: all trials are one class")
-    order = np.argsort(marks.times, kind="stable")
-    onset, duration = marks.times[order], marks.durations[order]
-    decision_time, decision_label = _assign_decisions(onset, duration, events)
-    annotations = {key: values[order] for key, values in marks.annotations.items()}
-    return Trials(onset, duration, labels[order], decision_time, decision_label, annotations)
-
-
-def _choose_labels(marks: Marks, label: str | None, path: Path) -> np.ndarray:
-    if label is None:
-        missing = int((marks.labels == "").sum())
-        if 0 < missing < len(marks):
-            raise InputError(f"{path}: {missing} of {len(marks)} trials in '{marks.name}' have no "
-                             "label; choose an array annotation with --label KEY"
-                             f"{_list(marks.annotations)}")
-        return marks.labels
-    if label not in marks.annotations:
-        raise InputError(f"--label {label}: the trials in '{marks.name}' have no such array "
-                         f"annotation{_list(marks.annotations)}")
-    return text([format_label(value) for value in marks.annotations[label].tolist()])
-
-
-def _list(names) -> str:
-    return f"; they have {', '.join(names)}" if names else "; they have none"
-
-
-def _assign_decisions(onset: np.ndarray, duration: np.ndarray, events: Sequence[Marks]
-                      ) -> tuple[np.ndarray, np.ndarray]:
-    """First decision inside each trial: its time (nan where none) and its label."""
-    time = np.full(len(onset), np.nan)
-    label = np.full(len(onset), "", dtype=object)
-    for event in events:
-        if event.name == DECISION_EVENT and len(event):
-            order = np.argsort(event.times, kind="stable")
-            times, labels = event.times[order], event.labels[order]
-            first = np.searchsorted(times, onset)
-            inside = np.append(times, np.inf)[first] < onset + duration
-            time[inside], label[inside] = times[first[inside]], labels[first[inside]]
-    return time, label.astype(str)
 
 
 def _order_areas(stated: Sequence[str] | None, present: Sequence[str], path: Path,
