@@ -1,6 +1,9 @@
 """The time of the first spike of every neuron of a layer: exact, and differentiable."""
 
 import math
+import warnings
+from functools import lru_cache
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -62,12 +65,30 @@ def first_spike_times(input_times: Tensor, weights: Tensor, lif: LIF = LIF()) ->
     return spike_times.reshape(*batch, weights.shape[1])
 
 
+@lru_cache
+def kernel_of(device_type: str):
+    """The kernel for a kind of device, such as 'cpu' or 'cuda'; plain PyTorch serves the others."""
+    if device_type == "cpu":
+        return cpu
+    if device_type == "cuda":
+        if find_spec("triton"):
+            from ephys_snn.kernels import cuda  # here, for it takes a compiler that few need
+
+            return cuda
+        warnings.warn(
+            "Triton is not installed, so spike times on this GPU are computed by plain PyTorch, "
+            'which is slow; `pip install "ephys_snn[gpu]"` installs it.',
+            stacklevel=4,
+        )
+    return reference
+
+
 class _FirstSpikeTimes(torch.autograd.Function):
     """Hands over to the kernel of the device."""
 
     @staticmethod
     def forward(ctx, input_times, weights, lif):
-        ctx.kernel = cpu if input_times.device.type == "cpu" else reference
+        ctx.kernel = kernel_of(input_times.device.type)
         spike_times, ctx.causes = ctx.kernel.forward(input_times, weights, lif)
         return spike_times
 

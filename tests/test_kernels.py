@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 from scipy.special import lambertw
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ephys_snn.kernels import cpu, reference, simd
 from ephys_snn.lif import LIF
@@ -82,6 +83,34 @@ def test_the_reference_works_in_chunks(monkeypatch):
     monkeypatch.setattr(reference, "CHUNK", 2 * weights.numel())
     for chunked, expected in zip(reference.backward(causes, grad), whole, strict=True):
         torch.testing.assert_close(chunked, expected)
+
+
+class NothingWider(TorchDispatchMode):
+    """Fails at any operation that makes a float64 tensor, which some devices (MPS) lack."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else [result]:
+            assert getattr(tensor, "dtype", None) != torch.float64, function
+        return result
+
+
+@pytest.mark.parametrize("lif", [EQUAL, DOUBLE], ids=["tau_m=tau_s", "tau_m=2tau_s"])
+def test_the_reference_serves_devices_without_double_precision(lif):
+    generator = torch.Generator().manual_seed(0)
+    times = 20 * torch.rand(8, 50, generator=generator)
+    times[:, :9] = 20.0
+    times[:, 9] = torch.inf
+    weights = 0.1 + 0.3 * torch.randn(50, 20, generator=generator)
+    with NothingWider():
+        spikes, causes = reference.forward(times, weights, lif)
+        gradients = reference.backward(causes, torch.ones_like(spikes))
+    expected, exact_causes = reference.forward(times.double(), weights.double(), lif)
+    steep = (grazing(exact_causes) > 0.3) | torch.isinf(expected)
+    torch.testing.assert_close(spikes.double()[steep], expected[steep], rtol=1e-6, atol=2e-3)
+    exact = reference.backward(exact_causes, torch.ones_like(expected))
+    for gradient, wanted in zip(gradients, exact, strict=True):
+        assert (gradient.double() - wanted).norm() < 1e-3 * wanted.norm()
 
 
 def test_crossing_before_peak_is_a_lambert_w():
