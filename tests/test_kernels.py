@@ -65,6 +65,23 @@ def test_single_precision_is_close_to_double(layer, lif):
     torch.testing.assert_close(actual.double()[steep], expected[steep], rtol=1e-6, atol=2e-3)
 
 
+@pytest.mark.parametrize("lif", [EQUAL, DOUBLE])
+def test_more_trials_than_a_tile(lif):
+    rng = np.random.default_rng(5)
+    times = torch.tensor(20 * rng.random((2 * cpu.TILE_TRIALS + 9, 7)))
+    times[rng.random(times.shape) < 0.3] = torch.inf
+    weights = torch.tensor(rng.normal(1, 1, (7, cpu.LANES_FLOAT64 + 3)))
+    spikes, causes = reference.forward(times, weights, lif)
+    _, compiled_causes = cpu.forward(times, weights, lif)
+    grad = torch.tensor(rng.normal(size=spikes.shape))
+    grad[: cpu.TILE_TRIALS] *= rng.random((cpu.TILE_TRIALS, 1)) < 0.2
+    for expected, actual in zip(
+        reference.backward(causes, grad), cpu.backward(compiled_causes, grad), strict=True
+    ):
+        scale = float(expected.abs().max())
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-6 * scale)
+
+
 def grazing(causes):
     """Slope of the membrane at each spike in θ/τ_m, 0 where silent."""
     lif, times, weights, spike_times = causes
@@ -152,13 +169,10 @@ def test_exponential(dtype):
 @given(st.integers(0, 2**31), st.integers(0, 300), st.sampled_from([0, 1e-7, 1.0, 1e4]))
 def test_inputs_are_sorted(seed, n_pre, outlier):
     rng = np.random.default_rng(seed)
-    times = rng.choice([0.0, 0.5, np.inf, outlier, *rng.random(50)], n_pre).astype(np.float32)
-    spiking = np.isfinite(times)
+    times = rng.choice([0.0, 0.5, outlier, *rng.random(50)], n_pre).astype(np.float32)
     order = np.full(n_pre, -1, np.int64)
-    last = times[spiking].max(initial=0)
-    cpu._sort(times, spiking.sum(), last, np.empty((4, n_pre), np.uint32), order)
-    expected = np.argsort(times, kind="stable")[: spiking.sum()]
-    assert order[: spiking.sum()].tolist() == expected.tolist()
+    cpu._sort(times, times.max(initial=0), np.empty((4, n_pre), np.uint32), order)
+    assert order.tolist() == np.argsort(times, kind="stable").tolist()
 
 
 @dtypes
@@ -177,15 +191,16 @@ def test_lanes_compute_as_arrays_do(dtype):
             simd.fused(a, b, c),
             simd.fused_difference(a, b, c),
             simd.where_positive(a, b),
+            simd.where_nonzero(a, b, c),
             simd.spread(x[1]),
             simd.spread_from(y, index),
         )
         for k in range(len(results)):
             simd.store(out, k * n, results[k])
-        return simd.at_least(a, b), simd.total(a), simd.item(z, index)
+        return simd.at_least(a, b), simd.total(a), simd.largest(a), simd.item(z, index)
 
-    out = np.empty(8 * n, dtype)
-    bits, total, item = compute(x, y, z, 3, out)
+    out = np.empty(9 * n, dtype)
+    bits, total, largest, item = compute(x, y, z, 3, out)
     expected = [
         x + y,
         x - y,
@@ -193,12 +208,13 @@ def test_lanes_compute_as_arrays_do(dtype):
         x * y + z,
         x * y - z,
         np.where(x > 0, y, 0),
+        np.where(x != 0, y, z),
         np.full(n, x[1]),
         np.full(n, y[3]),
     ]
-    np.testing.assert_array_equal(out.reshape(8, n), expected)
+    np.testing.assert_array_equal(out.reshape(9, n), expected)
     assert [(bits >> k) & 1 for k in range(n)] == (x >= y).tolist()
-    assert (total, item) == (x.sum(), z[3])
+    assert (total, largest, item) == (x.sum(), x.max(), z[3])
 
 
 def test_lowest_bit():

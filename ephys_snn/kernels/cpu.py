@@ -51,6 +51,7 @@ from ephys_snn.kernels.simd import (
     fused_difference,
     gather_group,
     item,
+    largest,
     load,
     load_group,
     lowest_bit,
@@ -61,6 +62,7 @@ from ephys_snn.kernels.simd import (
     spread_group,
     store,
     total,
+    where_nonzero,
     where_positive,
 )
 from ephys_snn.lif import LIF
@@ -70,9 +72,14 @@ LONGEST = {np.float32: 10.0, np.float64: 300.0}
 neither overflow nor cost digits. Longer float32 trials are computed in float64, longer float64 ones
 by the reference."""
 
-GROWTH, SECOND, REACH, LEVEL, NEXT, NEAR, SURE, N_QUANTITIES = range(8)
+GROWTH, SECOND, REACH, LEVEL, NEXT, NEAR, SURE, PULL, N_QUANTITIES = range(9)
 """Quantities of a sorted input: the factors of its weight in A and B, r and l at its time; r at the
-time of the next input and there the bound and the level that tell of a crossing in between."""
+time of the next input and there the bound and the level that tell of a crossing in between; the
+factor of its weight in r A - B at the end of its group."""
+
+NEAR_GROUP, NEAR_EXCITED, SURE_GROUP, REACH_GROUP, N_BOUNDS = range(5)
+"""What is compared at the end of a group of inputs: the bound for r A - B, the bound for it without
+the group's inhibition, the level; and r."""
 
 SERIES = (
     0.9999999743,
@@ -106,8 +113,10 @@ class Causes(NamedTuple):
 
     lif: LIF
     packed: np.ndarray  # (block, pre, lane) weights in units of θ
-    since: np.ndarray  # (pre, trial) input times, padded by inf
-    growth: np.ndarray  # (pre, trial) their exponentials
+    n_spiking: np.ndarray  # (trial,) number of inputs that spike
+    spiking: np.ndarray  # (trial, pre) their indices, ascending; undefined beyond that number
+    since: np.ndarray  # (trial, pre) their times
+    growth: np.ndarray  # (trial, pre) their exponentials
     terms: np.ndarray  # (block, trial, lane) T, or e^-T for τ_m = 2 τ_s
     gain: np.ndarray  # (block, trial, lane) e^-T / V'(T), 0 where silent
     shape: tuple  # of the spike times
@@ -139,8 +148,8 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
     lanes, longest = lanes_of(dtype), LONGEST[dtype]
     n_blocks = -(-n_post // lanes)
     packed, smallest = np.empty((n_blocks, n_pre, lanes), dtype), np.empty(n_pre, dtype)
-    padded = -(-n_trials // lanes) * lanes
-    since, growth = np.full((2, n_pre, padded), np.inf, dtype)
+    n_spiking, spiking = np.empty(n_trials, np.int64), np.empty((n_trials, n_pre), np.int32)
+    since, growth = np.empty((2, n_trials, n_pre), dtype)
     terms, gain = np.empty((2, n_blocks, n_trials, lanes), dtype)
     spike_times = np.empty((n_trials, n_post), dtype)
     with _announcing_compilation(dtype):
@@ -154,6 +163,8 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
             lif.tau_m,
             lif.equal_time_constants,
             longest,
+            n_spiking,
+            spiking,
             since,
             growth,
             terms.reshape(-1),
@@ -161,7 +172,8 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
             spike_times,
         )
     if max(spans) <= longest:
-        causes = Causes(lif, packed, since, growth, terms, gain, spike_times.shape)
+        inputs = n_spiking, spiking, since, growth
+        causes = Causes(lif, packed, *inputs, terms, gain, spike_times.shape)
         return torch.from_numpy(spike_times), causes
     if times.dtype == torch.float64:
         return reference.forward(times, weights, lif)
@@ -190,32 +202,38 @@ def backward(causes, grad_spike_times: Tensor, want_times: bool = True):
     """
     if not isinstance(causes, Causes):
         return reference.backward(causes, grad_spike_times, want_times)
-    lif, packed, since, growth, terms, gain, (n_trials, n_post) = causes
-    dtype = packed.dtype
+    lif, packed, *inputs, terms, gain, (n_trials, n_post) = causes
+    dtype, n_pre = packed.dtype, packed.shape[1]
     grad = grad_spike_times.detach().to(getattr(torch, dtype.name)).contiguous().numpy()
-    share, latest = np.empty_like(gain), np.empty((len(gain), since.shape[1]), dtype)
-    grad_times = np.zeros((len(since), n_trials if want_times else 0), dtype)
-    grad_weights = np.empty((len(since), n_post), dtype)
+    share, latest = np.empty_like(gain), np.empty(gain.shape[:2], dtype)
+    grad_times = np.zeros((n_trials, n_pre) if want_times else (0, 0), dtype)
+    grad_weights = np.empty((n_pre, n_post), dtype)
     with _announcing_compilation(dtype):
-        _share_gradient(grad, terms, gain, lif.equal_time_constants, share, latest)
+        _share_gradient(
+            grad.reshape(-1),
+            terms.reshape(-1),
+            gain.reshape(-1),
+            lif.equal_time_constants,
+            share.reshape(-1),
+            latest,
+        )
         _in_parallel(
             _backward_inputs,
-            len(since),
-            since,
-            growth,
+            n_pre,
+            *inputs,
             packed.reshape(-1),
             terms.reshape(-1),
             share.reshape(-1),
             latest,
             lif.equal_time_constants,
             -lif.tau_m / lif.threshold,
-            grad_times,
+            grad_times.reshape(-1),
             grad_weights.reshape(-1),
         )
     grad_weights = torch.from_numpy(grad_weights).to(grad_spike_times.dtype)
     if not want_times:
         return None, grad_weights
-    return torch.from_numpy(grad_times).T.to(grad_spike_times.dtype), grad_weights
+    return torch.from_numpy(grad_times).to(grad_spike_times.dtype), grad_weights
 
 
 def lanes_of(dtype) -> int:
@@ -281,7 +299,21 @@ def _pack(weights, threshold, packed, smallest):
 
 @kernel
 def _forward_trials(
-    start, stop, times, packed, smallest, tau, equal, longest, since, growth, terms, gain, spikes
+    start,
+    stop,
+    times,
+    packed,
+    smallest,
+    tau,
+    equal,
+    longest,
+    n_spiking,
+    spiking,
+    since,
+    growth,
+    terms,
+    gain,
+    spikes,
 ):
     """Spike times of the trials [start, stop); the longest span of their inputs in τ_m."""
     n_trials, n_pre = times.shape
@@ -293,40 +325,28 @@ def _forward_trials(
     n_groups = (n_pre + GROUP - 1) // GROUP
     events = np.empty((n_chunk, N_QUANTITIES, n_groups * GROUP), packed.dtype)
     rows = np.empty((n_chunk, n_groups * GROUP), np.int64)
-    bounds = np.empty((n_chunk, 3, n_groups), packed.dtype)
-    n_events = np.empty(n_chunk, np.int64)
+    bounds = np.empty((n_chunk, N_BOUNDS, n_groups), packed.dtype)
     origins = np.empty(n_chunk, packed.dtype)
-    sums = np.zeros((n_chunk, 3, width), packed.dtype)
+    sums = np.empty((n_chunk, 3, width), packed.dtype)
     sorter = np.empty((4, n_pre), np.uint32)
-    relative, exponentials = np.empty(n_pre, packed.dtype), np.empty(n_pre, packed.dtype)
     span = dtype(0)
     for b in range(n_chunk):
-        origin = dtype(np.inf)
-        for i in range(n_pre):
-            origin = min(origin, times[start + b, i])
-        origins[b] = origin
-        n = 0
-        last = dtype(0)
-        for i in range(n_pre):
-            t = times[start + b, i]
-            s = (t - origin) / dtype(tau) if t < np.inf else dtype(np.inf)
-            relative[i] = s
-            last = max(last, s) if s < np.inf else last
-            n += s < np.inf
+        trial = start + b
+        n = _spiking_inputs(times[trial], spiking[trial])
+        n_spiking[trial] = n
+        inputs, since_first = spiking[trial, :n], since[trial, :n]
+        origins[b], last = _time_since_first(times[trial], inputs, dtype(tau), since_first)
         span = max(span, last)
         if not span <= longest:
             return span
-        for i in range(n_pre):
-            exponentials[i] = _exp(relative[i])
-        for i in range(n_pre):
-            since[i, start + b] = relative[i]
-            growth[i, start + b] = exponentials[i]
-        n_events[b] = n
-        _sort(relative, n, last, sorter, rows[b])
-        _prepare(relative, exponentials, n, smallest, equal, rows[b], events[b], bounds[b])
+        exponentials = growth[trial, :n]
+        for k in range(n):
+            exponentials[k] = _exp(since_first[k])
+        _sort(since_first, last, sorter, rows[b])
+        _prepare(since_first, exponentials, inputs, smallest, equal, rows[b], events[b], bounds[b])
         for k in range(rows.shape[1]):
             rows[b, k] *= lanes
-    _scan(n_events, rows, events, bounds, packed, equal, n_pre, n_post, sums)
+    _scan(n_spiking[start:stop], rows, events, bounds, packed, equal, n_pre, n_post, sums)
     for b in range(n_chunk):
         _solve(sums[b], equal)
         at, stride = (start + b) * lanes, n_trials * lanes
@@ -337,20 +357,42 @@ def _forward_trials(
 
 
 @kernel
-def _sort(times, n, last, sorter, order):
-    """Indices of the n finite times, ascending: two passes of a radix sort, then insertion."""
+def _spiking_inputs(times, spiking):
+    """Indices of the finite times; their number."""
+    n = 0
+    for i in range(times.size):
+        spiking[n] = i
+        n += times[i] < np.inf
+    return n
+
+
+@kernel
+def _time_since_first(times, inputs, tau, since):
+    """Times since the first input in units of τ; that input's time, and the last time since it."""
+    if inputs.size == 0:
+        return times.dtype.type(0), tau - tau
+    first = last = times[inputs[0]]
+    for i in inputs:
+        first = min(first, times[i])
+        last = max(last, times[i])
+    for k in range(inputs.size):
+        since[k] = (times[inputs[k]] - first) / tau
+    return first, (last - first) / tau
+
+
+@kernel
+def _sort(times, last, sorter, order):
+    """Indices of the times, ascending: two passes of a radix sort, then insertion."""
     keys, other_keys, indices, other_indices = sorter[0], sorter[1], sorter[2], sorter[3]
     scale = times.dtype.type(65535) / last if last > 0 else times.dtype.type(0)
     counts = np.zeros((2, 256), np.int32)
-    k = 0
-    for i in range(times.size):
-        if times[i] < np.inf:
-            key = np.uint32(times[i] * scale)
-            keys[k] = key
-            indices[k] = i
-            counts[0, key & 255] += 1
-            counts[1, key >> 8] += 1
-            k += 1
+    n = times.size
+    for k in range(n):
+        key = np.uint32(times[k] * scale)
+        keys[k] = key
+        indices[k] = k
+        counts[0, key & 255] += 1
+        counts[1, key >> 8] += 1
     for digit in range(2):
         position = 0
         for value in range(256):
@@ -377,11 +419,13 @@ def _sort(times, n, last, sorter, order):
 
 
 @kernel
-def _prepare(times, growth, n, smallest, equal, order, events, bounds):
+def _prepare(times, growth, inputs, smallest, equal, order, events, bounds):
     """Quantities of the sorted inputs, and what groups of them are compared with.
 
-    The last group is filled up with inputs without effect.
+    The last group is filled up with inputs without effect. `order` holds places among the inputs
+    that spike, and afterwards the inputs themselves.
     """
+    n = times.size
     nothing, never = times.dtype.type(0), times.dtype.type(np.inf)
     for k in range(n):
         s, e = times[order[k]], growth[order[k]]
@@ -389,6 +433,7 @@ def _prepare(times, growth, n, smallest, equal, order, events, bounds):
         events[SECOND, k] = s * e if equal else e * e
         events[REACH, k] = s if equal else e
         events[LEVEL, k] = e if equal else e * e
+        order[k] = inputs[order[k]]
     for k in range(n - 1):
         events[NEXT, k] = events[REACH, k + 1]
         events[SURE, k] = events[LEVEL, k + 1]
@@ -398,6 +443,7 @@ def _prepare(times, growth, n, smallest, equal, order, events, bounds):
         order[k] = 0
         events[GROWTH, k] = 0
         events[SECOND, k] = 0
+        events[PULL, k] = 0
     for k in range(max(n - 1, 0), n_groups * GROUP):
         events[NEXT, k] = 0
         events[SURE, k] = never
@@ -405,13 +451,16 @@ def _prepare(times, growth, n, smallest, equal, order, events, bounds):
     for group in range(n_groups):
         start = group * GROUP
         stop = min(start + GROUP, n - 1)
+        reach, level = events[REACH, stop], events[LEVEL, stop]
         inhibition = nothing
-        for k in range(start, stop):
-            inhibition += smallest[order[k]] * _response(events, k, stop, equal)
+        for k in range(start, min(start + GROUP, n)):
+            events[PULL, k] = events[GROWTH, k] * (reach - events[REACH, k])
+            inhibition += smallest[order[k]] * events[PULL, k]
         still = _still(events, start, stop, equal)
-        bounds[0, group] = events[REACH, stop]
-        bounds[1, group] = _bound(still, inhibition) * events[LEVEL, stop]
-        bounds[2, group] = events[LEVEL, stop]
+        bounds[NEAR_GROUP, group] = _bound(still, inhibition / level) * level
+        bounds[NEAR_EXCITED, group] = _bound(still, nothing) * level
+        bounds[SURE_GROUP, group] = level
+        bounds[REACH_GROUP, group] = reach
 
 
 @kernel
@@ -435,15 +484,6 @@ def _still(events, k, later, equal):
 
 
 @kernel
-def _response(events, k, later, equal):
-    """Membrane response at the later input to input k."""
-    decay = events[GROWTH, k] / events[GROWTH, later]
-    if equal:
-        return (events[REACH, later] - events[REACH, k]) * decay
-    return decay - decay * decay
-
-
-@kernel
 def _scan(n_events, rows, events, bounds, packed, equal, n_pre, n_post, sums):
     """Causal sums of every trial and neuron at its threshold crossing.
 
@@ -463,7 +503,8 @@ def _scan(n_events, rows, events, bounds, packed, equal, n_pre, n_post, sums):
             silent = neurons
             first, second = spread(nothing), spread(nothing)
             row, growth, growth_second = rows[b], events[b, GROWTH], events[b, SECOND]
-            reach, near, sure = bounds[b, 0], bounds[b, 1], bounds[b, 2]
+            near, sure = bounds[b, NEAR_GROUP], bounds[b, SURE_GROUP]
+            reach = bounds[b, REACH_GROUP]
             n_suspect = 0
             for group in range((n_events[b] + GROUP - 1) // GROUP):
                 store(states, 2 * lanes * n_suspect, first)
@@ -490,6 +531,7 @@ def _scan(n_events, rows, events, bounds, packed, equal, n_pre, n_post, sums):
                 states,
                 row,
                 events[b].reshape(-1),
+                bounds[b],
                 weights_of_block,
                 equal,
                 flat,
@@ -499,18 +541,28 @@ def _scan(n_events, rows, events, bounds, packed, equal, n_pre, n_post, sums):
 
 
 @kernel
-def _locate(suspects, states, rows, events, packed, equal, sums, width, column):
+def _locate(suspects, states, rows, events, bounds, packed, equal, sums, width, column):
     """Find where in the groups of inputs with suspects these neurons cross threshold.
 
-    The lanes are the inputs of a group here, and the running totals a neuron's sums after each.
-    From the last group to the first, so that a neuron's first crossing is the one that stays.
+    Most suspects did not, and are told apart by what would be their membrane without the group's
+    inhibition. For the others the lanes are the inputs of a group, and the running totals a
+    neuron's sums after each. From the last group to the first, so that a neuron's first crossing
+    is the one that stays.
     """
     lanes = LANES_FLOAT32 if packed.itemsize == 4 else LANES_FLOAT64
     n = rows.size
     firsts, seconds = np.empty(GROUP + 1, packed.dtype), np.empty(GROUP + 1, packed.dtype)
     lasts = np.full(GROUP + 1, -1, packed.dtype)
     for entry in range(len(suspects) - 1, -1, -1):
-        start, possibly = suspects[entry, 0] * GROUP, suspects[entry, 1]
+        group, possibly = suspects[entry, 0], suspects[entry, 1]
+        start = group * GROUP
+        first, second = load(states, 2 * lanes * entry), load(states, 2 * lanes * entry + lanes)
+        excited = fused_difference(spread(bounds[REACH_GROUP, group]), first, second)
+        for k in range(start, start + GROUP):
+            weights = load(packed, item(rows, k))
+            pull = spread_from(events, PULL * n + k)
+            excited = fused(pull, where_positive(weights, weights), excited)
+        possibly &= at_least(excited, spread(bounds[NEAR_EXCITED, group]))
         growth = load_group(events, GROWTH * n + start)
         growth_second = load_group(events, SECOND * n + start)
         reach = load_group(events, NEXT * n + start)
@@ -521,10 +573,10 @@ def _locate(suspects, states, rows, events, packed, equal, sums, width, column):
             possibly &= possibly - 1
             x = item(states, 2 * lanes * entry + lane)
             y = item(states, 2 * lanes * entry + lanes + lane)
-            weights = gather_group(packed, rows, start, lane)
-            first = spread_group(x) + running_total(growth * weights)
-            second = spread_group(y) + running_total(growth_second * weights)
-            membrane = fused_difference(reach, first, second)
+            of_neuron = gather_group(packed, rows, start, lane)
+            sum_first = spread_group(x) + running_total(growth * of_neuron)
+            sum_second = spread_group(y) + running_total(growth_second * of_neuron)
+            membrane = fused_difference(reach, sum_first, sum_second)
             crossed = at_least(membrane, sure)
             # Inputs with a possible peak before the first sure crossing: -1 where there is none.
             before = (crossed & -crossed) - 1
@@ -534,8 +586,8 @@ def _locate(suspects, states, rows, events, packed, equal, sums, width, column):
                 store(seconds, 0, spread_group(y))
                 crossed = np.int64(found)
             else:
-                store(firsts, 0, first)
-                store(seconds, 0, second)
+                store(firsts, 0, sum_first)
+                store(seconds, 0, sum_second)
             # Without a branch, which nothing could predict: the ninth place is for no crossing.
             place = lowest_bit(crossed | (1 << GROUP))
             at = column + lane
@@ -648,108 +700,190 @@ def _keep_double(second, times, terms, gain):
 
 @kernel
 def _share_gradient(grad, terms, gain, equal, share, latest):
-    """Gain times gradient; by block and trial the last spike time (its exponential) that has one."""
-    n_blocks, n_trials, lanes = gain.shape
-    latest[:] = -1
+    """Gain times gradient; by block and trial the last spike (its exponential) that has one."""
+    lanes = LANES_FLOAT32 if gain.itemsize == 4 else LANES_FLOAT64
+    n_blocks, n_trials = latest.shape
+    n_post = grad.size // n_trials
+    dtype = gain.dtype.type
+    partial = np.zeros(lanes, gain.dtype)
+    sign, never = spread(dtype(1 if equal else -1)), spread(dtype(-np.inf))
     for block in range(n_blocks):
-        first = block * lanes
+        width = min(lanes, n_post - block * lanes)
         for b in range(n_trials):
-            for lane in range(min(lanes, grad.shape[1] - first)):
-                product = gain[block, b, lane] * grad[b, first + lane]
-                share[block, b, lane] = product if gain[block, b, lane] > 0 else 0
-            for lane in range(grad.shape[1] - first, lanes):
-                share[block, b, lane] = 0
-            for lane in range(lanes):
-                # A spike without a gradient asks for nothing of its inputs.
-                if share[block, b, lane] != 0:
-                    term = terms[block, b, lane]
-                    latest[block, b] = max(latest[block, b], term if equal else 1 / term)
+            at, here = b * n_post + block * lanes, (block * n_trials + b) * lanes
+            if width == lanes:
+                arriving = load(grad, at)
+            else:
+                for lane in range(width):
+                    partial[lane] = grad[at + lane]
+                arriving = load(partial, 0)
+            factor = load(gain, here)
+            shared = where_positive(factor, factor * arriving)
+            store(share, here, shared)
+            # A spike without a gradient asks for nothing of its inputs.
+            last = largest(where_nonzero(shared, sign * load(terms, here), never))
+            latest[block, b] = last if equal else dtype(-1) / last
 
 
 @kernel
 def _backward_inputs(
-    start, stop, since, growth, packed, terms, share, latest, equal, scale, grad_times, grad_weights
+    start,
+    stop,
+    n_spiking,
+    spiking,
+    since,
+    growth,
+    packed,
+    terms,
+    share,
+    latest,
+    equal,
+    scale,
+    grad_times,
+    grad_weights,
 ):
     """Gradients with respect to the times and weights of the inputs [start, stop).
 
     Tiles of trials and inputs keep what the innermost loop reads in the fastest cache.
     """
     lanes = LANES_FLOAT32 if packed.itemsize == 4 else LANES_FLOAT64
-    n_pre, n_padded = since.shape
+    n_trials, n_pre = since.shape
     n_post = grad_weights.size // n_pre
-    n_blocks = packed.size // (n_pre * lanes)
-    n_trials = share.size // (n_blocks * lanes)
+    n_blocks = len(latest)
+    want_times = grad_times.size > 0
+    n_causal = np.empty(stop - start, np.int64)
+    trials = np.empty((stop - start) * TILE_TRIALS, np.int64)
+    moments = np.empty((2, (stop - start) * TILE_TRIALS), packed.dtype)
     products = np.empty(TILE_INPUTS * TILE_TRIALS * GROUP, packed.dtype)
-    gradients = np.zeros(TILE_INPUTS * n_blocks * lanes, packed.dtype)
-    for first in range(start, stop, TILE_INPUTS):
-        last = min(first + TILE_INPUTS, stop)
-        gradients[:] = 0
-        for trial in range(0, n_trials, TILE_TRIALS):
-            n_tile = min(TILE_TRIALS, n_trials - trial)
-            products[:] = 0
+    partial = np.zeros(lanes, packed.dtype)
+    for tile in range(0, n_trials, TILE_TRIALS):
+        stop_tile = min(tile + TILE_TRIALS, n_trials)
+        factor = spread(packed.dtype.type(scale if stop_tile == n_trials else 1))
+        _causal_trials(
+            start,
+            tile,
+            stop_tile,
+            n_spiking,
+            spiking,
+            since,
+            growth,
+            latest,
+            equal,
+            n_causal,
+            trials,
+            moments,
+        )
+        for first in range(start, stop, TILE_INPUTS):
+            last = min(first + TILE_INPUTS, stop)
+            if want_times:
+                products[:] = 0
             for block in range(n_blocks):
-                tile = (block * n_trials + trial) * lanes
+                width = min(lanes, n_post - block * lanes)
                 for i in range(first, last):
-                    at = i * n_padded + trial
-                    _pull(
-                        since.reshape(-1)[at : at + n_padded],
-                        growth.reshape(-1)[at : at + n_padded],
-                        latest[block, trial:],
-                        n_tile,
-                        packed[(block * n_pre + i) * lanes : (block * n_pre + i + 1) * lanes],
-                        terms[tile : tile + n_tile * lanes],
-                        share[tile : tile + n_tile * lanes],
+                    at = i * n_post + block * lanes
+                    whole = width == lanes
+                    gradient = spread(packed.dtype.type(0))
+                    if tile > 0:
+                        if not whole:
+                            partial[:width] = grad_weights[at : at + width]
+                        gradient = load(grad_weights, at) if whole else load(partial, 0)
+                    entry = (i - start) * TILE_TRIALS
+                    gradient = factor * _pull(
+                        n_causal[i - start],
+                        trials[entry : entry + TILE_TRIALS],
+                        moments[0, entry : entry + TILE_TRIALS],
+                        moments[1, entry : entry + TILE_TRIALS],
+                        latest[block],
+                        load(packed, (block * n_pre + i) * lanes),
+                        terms[block * n_trials * lanes : (block + 1) * n_trials * lanes],
+                        share[block * n_trials * lanes : (block + 1) * n_trials * lanes],
                         equal,
-                        grad_times.size > 0,
-                        products[(i - first) * n_tile * GROUP :],
-                        gradients[((i - first) * n_blocks + block) * lanes :],
+                        want_times,
+                        products[(i - first) * TILE_TRIALS * GROUP :],
+                        gradient,
                     )
-            if grad_times.size > 0:
+                    if whole:
+                        store(grad_weights, at, gradient)
+                    else:
+                        store(partial, 0, gradient)
+                        for lane in range(width):
+                            grad_weights[at + lane] = partial[lane]
+            if want_times:
                 for i in range(first, last):
-                    for b in range(n_tile):
-                        product = total(load_group(products, ((i - first) * n_tile + b) * GROUP))
-                        if since[i, trial + b] < np.inf:
-                            grad_times[i, trial + b] = growth[i, trial + b] * product
-        for i in range(first, last):
-            for o in range(n_post):
-                gradient = gradients[(i - first) * n_blocks * lanes + o]
-                grad_weights[i * n_post + o] = gradient * packed.dtype.type(scale)
+                    entry = (i - start) * TILE_TRIALS
+                    for k in range(n_causal[i - start]):
+                        at = ((i - first) * TILE_TRIALS + k) * GROUP
+                        product = total(load_group(products, at))
+                        grad_times[trials[entry + k] * n_pre + i] = moments[1, entry + k] * product
+
+
+@kernel
+def _causal_trials(
+    start,
+    first,
+    last,
+    n_spiking,
+    spiking,
+    since,
+    growth,
+    latest,
+    equal,
+    n_causal,
+    trials,
+    moments,
+):
+    """For each input the trials in [first, last) in which a spike with a gradient follows it.
+
+    With the input's times in them, and their exponentials.
+    """
+    n_blocks = len(latest)
+    n_causal[:] = 0
+    for b in range(first, last):
+        latest_of_trial = latest[0, b]
+        for block in range(1, n_blocks):
+            latest_of_trial = max(latest_of_trial, latest[block, b])
+        inputs, times, exponentials = spiking[b], since[b], growth[b]
+        reaches = times if equal else exponentials
+        for k in range(np.searchsorted(inputs[: n_spiking[b]], start), n_spiking[b]):
+            i = inputs[k] - start
+            if i >= n_causal.size:
+                break
+            entry = i * TILE_TRIALS + n_causal[i]
+            trials[entry] = b
+            moments[0, entry] = times[k]
+            moments[1, entry] = exponentials[k]
+            n_causal[i] += reaches[k] < latest_of_trial
 
 
 @kernel
 def _pull(
-    since, growth, latest, n_trials, packed, terms, share, equal, want_times, products, gradients
+    n, trials, since, growth, latest, weights, terms, share, equal, want_times, products, gradient
 ):
-    """Add up the effects of one input on one block of neurons over some trials.
+    """Add up the effects of one input on one block of neurons over n trials.
 
     With d = T - t, or 1 - e^(t - T) for τ_m = 2 τ_s, the response and its derivative are
     k = e^(t - T) d and k' = e^(t - T) (1 - d) or e^(t - T) (1 - 2 d).
     """
-    lanes = LANES_FLOAT32 if packed.itemsize == 4 else LANES_FLOAT64
-    one = spread(packed.dtype.type(1))
-    weights, gradient = load(packed, 0), load(gradients, 0)
-    times = since if equal else growth
-    for trial in range(0, n_trials, lanes):
-        causal = at_least(load(latest, trial), load(times, trial))
-        if trial + lanes > n_trials:
-            causal &= (1 << (n_trials - trial)) - 1
-        while causal != 0:
-            b = trial + lowest_bit(causal)
-            causal &= causal - 1
+    lanes = LANES_FLOAT32 if terms.itemsize == 4 else LANES_FLOAT64
+    one = spread(terms.dtype.type(1))
+    reaches = since if equal else growth
+    for k in range(n):
+        b = item(trials, k)
+        if item(latest, b) > item(reaches, k):
             if equal:
-                d = load(terms, b * lanes) - spread_from(since, b)
+                d = load(terms, b * lanes) - spread_from(since, k)
             else:
-                d = one - spread_from(growth, b) * load(terms, b * lanes)
+                d = one - spread_from(growth, k) * load(terms, b * lanes)
             causal_share = where_positive(d, load(share, b * lanes))
             value = d * causal_share
-            gradient = fused(spread_from(growth, b), value, gradient)
+            gradient = fused(spread_from(growth, k), value, gradient)
             if want_times:
                 slope = causal_share - value
                 if not equal:
                     slope = slope - value
                 product = folded_product(weights, slope)
-                store(products, b * GROUP, load_group(products, b * GROUP) + product)
-    store(gradients, 0, gradient)
+                store(products, k * GROUP, load_group(products, k * GROUP) + product)
+    return gradient
 
 
 def _exp(x):

@@ -17,7 +17,8 @@ the names end in ``_group``.
 ``fused_difference``   ``(x, y, z)``: x * y - z, likewise
 ``at_least(x, y)``     an integer whose bit k is 1 where x[k] >= y[k]
 ``where_positive``     ``(x, y)``: y[k] where x[k] > 0, else 0
-``total(x)``           the sum over the lanes, in a fixed order
+``where_nonzero``      ``(x, y, z)``: y[k] where x[k] is not 0, else z[k]
+``total(x)``           the sum over the lanes, by halves; ``largest(x)`` the largest of them
 ``folded_product``     ``(x, y)``: a group with the products, added up in pieces
 ``gather_group``       ``(a, j, i, o)``: a[j[i] + o], …, a[j[i + 7] + o]
 ``running_total(x)``   the sums over the lanes up to each one
@@ -283,14 +284,15 @@ def where_positive(typingctx, x, y):
 
 
 @intrinsic
-def where_at_least(typingctx, x, y, a, b):
-    """a[k] where x[k] >= y[k], else b[k]."""
+def where_nonzero(typingctx, x, y, z):
+    """y[k] where x[k] is not 0, else z[k]."""
 
     def generate(context, builder, signature, arguments):
-        x, y, a, b = arguments
-        return builder.select(builder.fcmp_ordered(">=", x, y), a, b)
+        x_lanes, *choices = arguments
+        nonzero = builder.fcmp_unordered("!=", x_lanes, ir.Constant(x.vector, None))
+        return builder.select(nonzero, *choices)
 
-    return x(x, y, a, b), generate
+    return x(x, y, z), generate
 
 
 @intrinsic
@@ -313,24 +315,35 @@ def folded_product(typingctx, x, y):
     return group(x, y), generate
 
 
-@intrinsic
-def total(typingctx, x):
-    """Sum over the lanes, by halves."""
+def _define_reduction(combine):
+    @intrinsic
+    def reduction(typingctx, x):
+        def generate(context, builder, signature, arguments):
+            lanes = arguments[0]
+            count = x.count
+            while count > 1:
+                count //= 2
+                halves = [
+                    ir.Constant(
+                        ir.VectorType(ir.IntType(32), count), list(range(start, start + count))
+                    )
+                    for start in (0, count)
+                ]
+                lower, upper = (builder.shuffle_vector(lanes, lanes, half) for half in halves)
+                lanes = combine(builder, lower, upper)
+            return builder.extract_element(lanes, ir.Constant(ir.IntType(32), 0))
 
-    def generate(context, builder, signature, arguments):
-        lanes = arguments[0]
-        count = x.count
-        while count > 1:
-            count //= 2
-            halves = [
-                ir.Constant(ir.VectorType(ir.IntType(32), count), list(range(start, start + count)))
-                for start in (0, count)
-            ]
-            lower, upper = (builder.shuffle_vector(lanes, lanes, half) for half in halves)
-            lanes = builder.fadd(lower, upper)
-        return builder.extract_element(lanes, ir.Constant(ir.IntType(32), 0))
+        return x.dtype(x), generate
 
-    return x.dtype(x), generate
+    return reduction
+
+
+def _larger(builder, x, y):
+    return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+
+
+total = _define_reduction(lambda builder, x, y: builder.fadd(x, y))
+largest = _define_reduction(_larger)
 
 
 @intrinsic
