@@ -5,6 +5,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := results/demo
+# Two processes share the tests, each with one thread.
+PARALLEL := --numprocesses 2 --dist worksteal
 
 .PHONY: demo test test-slow lint bench clean
 
@@ -27,7 +29,7 @@ demo: .venv/ready
 	@echo; echo "The figures:"; ls $(CURDIR)/$(DEMO)/*.png
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
 
 test-slow: .venv/ready
 	$(BIN)/python -m pytest -m slow

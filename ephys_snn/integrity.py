@@ -26,7 +26,7 @@ _SEAL_SIZE = len(_MARK) + 64 + 1
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _CHUNK = 1 << 22
 # How long opening a file may take in the other process, s; the slowest real files take a tenth.
-PATIENCE, PATIENCE_PER_MB = 15.0, 1.0
+PATIENCE, PATIENCE_PER_MB = 60.0, 1.0
 
 
 def seal(path: Path) -> None:

@@ -5,12 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from ephys_snn.recording import Recording, Trials, Units
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TAU = 10.0  # ms, of the reference networks
 TRIAL_PERIOD, TRIAL_DURATION = 100.0, 90.0  # ms
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)

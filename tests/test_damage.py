@@ -26,7 +26,7 @@ from ephys_snn.pipelines import synchrony
 from ephys_snn.pipelines.pipeline import run
 from ephys_snn.results import PipelineResult
 
-LIMIT = 30.0  # s; longer is a hang
+LIMIT = 120.0  # s; longer is a hang
 
 
 def outcome(path) -> str:
