@@ -206,7 +206,11 @@ def _count_links(source: AreaPathways, target: AreaPathways, coupling: NoiseCorr
 def _link_table(rows: list[dict]) -> pd.DataFrame:
     """The links, numbers as numbers even where there are none."""
     measures = LINK_COLUMNS[LINK_COLUMNS.index("strength"):]
-    return pd.DataFrame(rows, columns=LINK_COLUMNS).astype(dict.fromkeys(measures, float))
+    table = pd.DataFrame(rows, columns=LINK_COLUMNS).astype(dict.fromkeys(measures, float))
+    note = np.where(table["kind"] == "structural", "a synapse: no correlation to test", "")
+    unknown_lead = (table["kind"] == "functional") & table["lead_p_value"].isna()
+    note[unknown_lead] = "no lead: too few spikes of both within the largest lag"
+    return table.assign(note=note)
 
 
 def _row(recording: Recording, kind: str, label: str, source: int, target: int,

@@ -26,7 +26,7 @@ from ephys_snn.connectivity import (
     pathway_effects,
 )
 from ephys_snn.errors import InputError
-from ephys_snn.recording import Recording, Responses, ResponseWindows, sort_labels
+from ephys_snn.recording import DECIDES, Recording, Responses, ResponseWindows, sort_labels
 from ephys_snn.significance import false_discovery_q, permute_labels
 
 SIGNIFICANT_Q = 0.05
@@ -301,7 +301,7 @@ def candidates(recording: Recording, windows: ResponseWindows, area: str
     free = units[~recording.decision_makers(windows)[units]]
     if len(free):
         return free, cell_type, ""
-    return units, cell_type, "not computable: its units make the decision that ends the window"
+    return units, cell_type, DECIDES
 
 
 def label_codes(labels: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:

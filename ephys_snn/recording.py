@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import neo
 
 CELL_TYPES = ("excitatory", "inhibitory", "input", "output")
+DECIDES = "not computable: its units make the decision that ends the window"  # of an area
 # Array annotations of trials whose Segment is less than the whole recording: its borders, ms.
 SEGMENT_START, SEGMENT_STOP = "segment_start", "segment_stop"
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from ephys_snn.atomic import replacing
 from ephys_snn.errors import InputError, Parser, command
-from ephys_snn.headlines import write_headlines
+from ephys_snn.headlines import write_headlines, write_unasked
 from ephys_snn.options import (
     add_output_options,
     add_recording_options,
@@ -43,6 +43,27 @@ TITLES = {
 }
 PIPELINES = (synchrony.PIPELINE, information_gain.PIPELINE, pathways.PIPELINE,
              separability.PIPELINE)
+CAPTIONS = {
+    "synchrony": "Spikes of one trial (a); width and size of every area's packet of first spikes "
+                 "against two controls: responses shuffled across the trials of a class, which "
+                 "keeps what the stimulus does to each unit, and spikes dithered in time (b); both "
+                 "together, from area to area (c).",
+    "synchrony_elephant": "Elephant's measures of the same responses, against responses shuffled "
+                          "across the trials of a class.",
+    "information_gain": "Left, how much each unit's being active says about the class (dots: one "
+                        "unit each; bars: how many units; dashed: what permuted labels give, by "
+                        "mere chance). Right, the mean over the units with that chance taken out.",
+    "activity_by_class": "Every unit a row, every class a column. A dark column's block is a group "
+                         "of units active for one class: the blocks were sorted by one half of the "
+                         "trials and are shown in the other, so sorting alone does not make them.",
+    "pathways": "Areas from left to right; units that belong to the pathway of a class, and the "
+                "strongest links between them. One class is highlighted.",
+    "pathways_preference": "How much more active a pathway is for its own class than for others, "
+                           "against random sets of as many units of the same area.",
+    "separability": "How often the class of a trial is decoded right from each area, when it first "
+                    "can be, and how far apart the classes are; grey: permuted labels.",
+}
+NAMING = ("unit_id", "unit", "kind", "class", "area", "cell_type", "code")  # the row of a table
 ROWS_SHOWN = 40  # of a table; the whole is in its CSV
 ROWS_OPEN = 20  # tables up to this size are unfolded
 
@@ -116,7 +137,7 @@ def write_report(args: argparse.Namespace) -> tuple[Path, list[Section], str]:
     page = folder / "report.html"
     with replacing(page) as temporary:
         temporary.write_text(render(recording, windows, sections, args), encoding="utf-8")
-    return page, sections, lead(sections, recording)
+    return page, sections, lead(sections, recording, windows)
 
 
 def run_pipelines(recording: Recording, windows: ResponseWindows, args: argparse.Namespace,
@@ -189,17 +210,21 @@ def render(recording: Recording, windows: ResponseWindows, sections: Sequence[Se
                              ([section.error] if section.error else section.warnings))]))
     return template.render(
         title=recording.path.name if recording.path else "recording",
-        lead=lead(sections, recording), not_asked=not_asked,
+        lead=lead(sections, recording, windows), not_asked=not_asked,
         units=_table_for_page(units_by_area(recording)), trials=describe_trials(recording, windows),
         sections=[_section_for_page(section) for section in sections],
         provenance=json.dumps(provenance(about, recording), indent=2))
 
 
-def lead(sections: Sequence[Section], recording: Recording) -> str:
-    """What was found, in one paragraph."""
+def lead(sections: Sequence[Section], recording: Recording, windows: ResponseWindows) -> str:
+    """What was found and what could not be asked, in one paragraph."""
     tables = {name: table for section in sections for name, table in section.tables.items()}
-    return " ".join(write_headlines(tables, recording.areas_ordered)) or \
-        "Nothing could be computed; the reasons stand below."
+    found = write_headlines(tables, recording.areas_ordered) or \
+        ["Nothing could be computed; the reasons stand below."]
+    units, areas, trials = len(recording.units), len(recording.areas), len(recording.trials)
+    return " ".join(filter(None, [
+        f"{units} units in {areas} area{'s' if areas > 1 else ''}, {trials} trials of "
+        f"{len(recording.trials.classes)} classes.", *found, write_unasked(recording, windows)]))
 
 
 def units_by_area(recording: Recording) -> pd.DataFrame:
@@ -233,7 +258,9 @@ class Column(NamedTuple):
 def _section_for_page(section: Section) -> dict[str, Any]:
     return {
         **section._asdict(),
-        "figures": [{"name": path.stem, "data": base64.b64encode(path.read_bytes()).decode()}
+        "summary": _nested(section.summary),
+        "figures": [{"name": path.stem, "caption": CAPTIONS.get(path.stem, ""),
+                     "data": base64.b64encode(path.read_bytes()).decode()}
                     for path in section.figures],
         "tables": [{"name": f"{name}.csv", **_table_for_page(table)}
                    for name, table in section.tables.items()],
@@ -241,21 +268,38 @@ def _section_for_page(section: Section) -> dict[str, Any]:
     }
 
 
+def _nested(lines: Sequence[str]) -> list[dict[str, Any]]:
+    """Sentences, each with the indented ones that follow it."""
+    nested: list[dict[str, Any]] = []
+    for line in lines:
+        if line.startswith(" ") and nested:
+            nested[-1]["below"].append(line.strip())
+        else:
+            nested.append({"text": line, "below": []})
+    return nested
+
+
 def _table_for_page(table: pd.DataFrame) -> dict[str, Any]:
     shown = table.head(ROWS_SHOWN)
     columns = [Column(name, not pd.api.types.is_numeric_dtype(table[name])) for name in table]
+    # Reasons stand beside the name of their row, not beyond the right border of the page.
+    named = next((i for i, column in enumerate(columns) if column.name not in NAMING), 0)
+    notes = [column for column in columns if column.name == "note" and (shown["note"] != "").any()]
+    others = [column for column in columns if column.name != "note"]
+    columns = [*others[:named], *notes, *others[named:]]
     return {"columns": columns, "n_rows": len(table), "n_shown": len(shown),
             "open": len(table) <= ROWS_OPEN, "rows": list(_rows(shown, columns))}
 
 
 def _rows(table: pd.DataFrame, columns: Sequence[Column]) -> Iterator[list[tuple[Column, str]]]:
-    for row in table.itertuples(index=False):
+    names = [column.name for column in columns]
+    for row in table[names].itertuples(index=False):
         yield [(column, _cell(value)) for column, value in zip(columns, row, strict=True)]
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
-        return "" if pd.isna(value) else f"{value:.4g}"
+        return "–" if pd.isna(value) else f"{value:.4g}"
     return "" if value is None else str(value)
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from ephys_snn.information import UnitInformation
-from ephys_snn.recording import Recording, ResponseWindows
+from ephys_snn.recording import DECIDES, Recording, ResponseWindows
 from ephys_snn.significance import (
     bootstrap_difference,
     bootstrap_interval,
@@ -27,7 +27,6 @@ SIGNIFICANT_Q = 0.05
 CLASS_SPECIFIC = 0.9  # information gain above which a unit is active for hardly more than one class
 N_RESAMPLES = 1000
 
-DECIDES = "not computable: its units make the decision that ends the window"
 ONE_UNIT = "one unit: no interval"
 
 

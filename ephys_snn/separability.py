@@ -42,7 +42,7 @@ from ephys_snn.decoding import (
     permuted_classes,
 )
 from ephys_snn.errors import InputError
-from ephys_snn.recording import Recording, Responses, ResponseWindows
+from ephys_snn.recording import DECIDES, Recording, Responses, ResponseWindows
 from ephys_snn.significance import false_discovery_q, permutation_p_value
 
 CODES = {"active": "which units are active", "latency": "first-spike latencies",
@@ -277,7 +277,7 @@ def draw_units(recording: Recording, design: Design, settings: SeparabilitySetti
     for area in recording.areas:
         units = recording.units_in(area)
         if deciding[units].all():
-            reasons[area] = "not computable: its units make the decision that ends the window"
+            reasons[area] = DECIDES
         else:
             members[area] = units[~deciding[units]]
     if settings.match_units is None:

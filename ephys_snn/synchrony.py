@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.packets import MIN_ACTIVE, pulse_packets
-from ephys_snn.recording import Recording, ResponseWindows
+from ephys_snn.recording import DECIDES, Recording, ResponseWindows
 from ephys_snn.significance import false_discovery_q, surrogate_comparison
 
 WIDTHS = ("shortest_half", "sd")  # the widths that are tested
@@ -264,8 +264,7 @@ def _describe(recording: Recording, windows: ResponseWindows, area: str) -> list
         members = np.isin(units, recording.units_in(area, cell_type), assume_unique=True)
         row = {"area": area, "cell_type": cell_type, "n_units": int(members.sum()), "n_trials": 0}
         if deciding[members].all():
-            rows.append(row | {"note": "not computable: these units make the decision that ends "
-                                       "the response window"})
+            rows.append(row | {"note": DECIDES})
             continue
         packets = pulse_packets(latency[:, members])
         row["active_units"] = packets.size.mean()

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ephys_snn.recording import Recording, ResponseWindows
+from ephys_snn.recording import DECIDES, Recording, ResponseWindows
 from ephys_snn.significance import surrogate_comparison
 from ephys_snn.synchrony import (
     Progress,
@@ -137,8 +137,7 @@ def analyse_with_elephant(recording: Recording, windows: ResponseWindows, *,
         row = {"area": area, "n_units": len(units), "n_trials_used": len(trials),
                "bin_ms": bin_width, "note": ""}
         if recording.decision_makers(windows)[units].all():
-            row["note"] = ("not computable: these units make the decision that ends the response "
-                           "window")
+            row["note"] = DECIDES
         else:
             sample = _Sample(recording, windows, units, trials, bin_width)
             rng = np.random.default_rng([seed, 3, index])

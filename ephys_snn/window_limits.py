@@ -21,6 +21,7 @@ def limits_of(windows: ResponseWindows, recording: Recording) -> list[str]:
     if outside:
         limits.append(f"{outside} response windows reach beyond the recorded time; what would "
                       "have come there is missing (--clean-trials leaves them out)")
+    limits += _apart(windows, recording)
     start, stop = np.sort(windows.start[windows.used]), np.sort(windows.stop[windows.used])
     overlapping = int((stop[:-1] > start[1:]).sum())
     if overlapping:
@@ -29,6 +30,17 @@ def limits_of(windows: ResponseWindows, recording: Recording) -> list[str]:
     if not windows.until_decision:
         limits += _unequal(windows, recording)
     return limits
+
+
+def _apart(windows: ResponseWindows, recording: Recording) -> list[str]:
+    trials = recording.trials
+    apart = windows.used & (trials.duration > 0) & (
+        (windows.stop <= trials.onset) | (windows.start >= trials.onset + trials.duration))
+    if not apart.any():
+        return []
+    return [f"{int(apart.sum())} response windows ({windows.description}) lie outside their own "
+            f"trials, which last {np.median(trials.duration[apart]):g} ms: what units do there is "
+            "no response to them, unless a baseline or a delay is what you ask about"]
 
 
 def is_recorded(windows: ResponseWindows, recording: Recording) -> np.ndarray:

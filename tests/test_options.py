@@ -39,6 +39,15 @@ def test_windows_outside_the_recorded_time():
     assert any("1 response windows reach beyond" in line for line in limits_of(windows, recording))
 
 
+def test_windows_outside_their_own_trials_are_said():
+    recording = make_recording([[1.0]], [100.0, 300.0], t_stop=900.0)
+    for window in ((-80, -20), (150, 190)):
+        said = limits_of(choose_windows(recording, window=window), recording)
+        assert any("2 response windows" in line and "outside their own trials" in line
+                   for line in said), said
+    assert not limits_of(choose_windows(recording, window=(-20, 20)), recording)
+
+
 def test_windows_that_overlap_are_said():
     recording = make_recording([[1.0]], [0.0, 100.0], t_stop=400.0)
     windows = choose_windows(recording, window=(0, 120))

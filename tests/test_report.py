@@ -66,9 +66,24 @@ def test_the_page_needs_no_network(folder):
 def test_the_first_paragraph_says_what_was_found(folder):
     page = (folder / "report.html").read_text(encoding="utf-8")
     lead = re.search(r'id="summary">(.*?)</p>', page, re.DOTALL).group(1)
-    assert "ms" in lead and "class" in lead and len(lead) > 100
+    assert lead.startswith("149 units in 5 areas, 359 trials") and "ms" in lead and len(lead) > 100
+    assert "Could not be asked: what output does" in lead
     limits = page[page.index('id="limits"'):page.index("<nav>")]
     assert "output" in limits
+
+
+def test_every_figure_has_a_caption_and_no_cell_is_empty_without_a_word(folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    captions = re.findall(r"<figcaption><b>[^<]+</b> ([^<]*)</figcaption>", page)
+    assert captions and all(len(caption) > 40 for caption in captions)
+    for table in re.findall(r"<table>.*?</table>", page, re.DOTALL):
+        names = re.findall(r"<th[^>]*>([^<]*)</th>", table)
+        for row in re.findall(r"<tr>(<td.*?)</tr>", table, re.DOTALL):
+            cells = dict(zip(names, re.findall(r"<td[^>]*>([^<]*)</td>", row), strict=True))
+            assert "nan" not in cells.values()
+            unknown = {name for name, cell in cells.items() if cell == "–"}
+            unknown -= {"auc", "auc_p_value"}  # where an area has both kinds of pathways
+            assert not unknown or cells["note"], cells
 
 
 def test_a_browser_renders_it(folder, chromium):

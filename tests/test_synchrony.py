@@ -68,7 +68,7 @@ def test_packet_spreads_first_and_carries_more_than_stimulus_locking(reference_t
 
 def test_units_that_decide_are_not_computable(reference_table):
     row = reference_table.loc[("output", "all")]
-    assert row["note"].startswith("not computable: these units make the decision")
+    assert row["note"].startswith("not computable: its units make the decision")
     assert row["n_units"] == 10 and row["n_trials"] == 0
     assert np.isnan(row["active_units"])
 
