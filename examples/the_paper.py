@@ -56,7 +56,7 @@ def compare(recordings: list[Recording], verdicts: list[dict[str, Verdict]], fol
     trained, untrained = recordings
     learning = claims.judge_learning(trained, untrained)
     rows = [("1 it learns, under Dale's law", learning,
-             str(claims.decision_accuracy(untrained)), "")]
+             str(claims.decision_accuracy(untrained)), folder / "trained" / "report.html")]
     figures = {"synchronization": "synchrony.png", "semantization": "information_gain.png",
                "pathways": "pathways_preference.png"}
     words = {"synchronization": "2 packets spread, then re-converge",
@@ -70,7 +70,8 @@ def compare(recordings: list[Recording], verdicts: list[dict[str, Verdict]], fol
     rows.append(("5 nothing enforces 2 to 4", Verdict(
         nothing, "the untrained network shows " + (", ".join(shown) or "none of them")),
         "the same images", folder / "untrained" / "synchrony.png"))
-    rows.append(("6 the same analysis of a brain", brain, "", folder / "brain"))
+    page = folder / "brain" / "report.html"
+    rows.append(("6 the same analysis of a brain", brain, "", page if brain.holds else ""))
     return pd.DataFrame([
         {"claim": claim, "value": verdict.value, "control": control,
          "verdict": "holds" if verdict.holds else "does not hold", "figure": str(figure)}
@@ -97,9 +98,9 @@ def show(table: pd.DataFrame) -> str:
     for row in table.itertuples():
         lines = [f"{row.claim}: {row.verdict.upper()}", f"  measured   {row.value}"]
         lines += [f"  untrained  {row.control}"] if row.control else []
-        lines += [f"  see        {row.figure}"] if row.figure else []
-        blocks.append("\n".join(textwrap.fill(line, 110, subsequent_indent=" " * 13)
-                                for line in lines))
+        lines = [textwrap.fill(line, 110, subsequent_indent=" " * 13) for line in lines]
+        lines += [f"  see        {row.figure}"] if row.figure else []  # a path stays in one piece
+        blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
 

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from ephys_snn import claims
+from ephys_snn.information import unit_information
 from ephys_snn.recording import decision_windows
+from ephys_snn.semantization import information_by_area, information_by_depth
 from ephys_snn.synchrony import analyse_synchrony
 
 
@@ -68,6 +70,17 @@ def test_the_published_network_synchronizes_and_its_untrained_twin_does_not(
         table = analyse_synchrony(recording, decision_windows(recording.trials),
                                   n_surrogates=2).table
         assert claims.judge_synchronization(table).holds is holds
+
+
+def test_the_published_network_is_semantic_and_its_untrained_twin_is_not(
+        reference_recording, untrained_reference_recording):
+    for recording, holds in ((reference_recording, True), (untrained_reference_recording, False)):
+        windows, rng = decision_windows(recording.trials), np.random.default_rng(0)
+        information = unit_information(recording, windows, rng, 30)
+        verdict = claims.judge_semantization(
+            information_by_area(recording, windows, information, rng),
+            information_by_depth(recording, information, rng))
+        assert verdict.holds is holds, verdict
 
 
 def test_accuracy_of_the_published_network(reference_recording):

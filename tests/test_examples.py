@@ -1,5 +1,6 @@
 """Every example runs, and does what it says."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,21 @@ def test_analyse_a_recording():
     lines = run("analyse_a_recording").splitlines()
     assert any(line.startswith("layer_1: ") for line in lines)
     assert any(line.startswith("input -> layer_1: ") for line in lines)
+
+
+@pytest.mark.slow
+def test_the_paper_prints_six_claims_that_its_untrained_twin_fails(tmp_path):
+    train = [sys.executable, "-m", "ephys_snn.train", "--hidden", "100", "100", "100", "--epochs",
+             "30", "--out", tmp_path / "model.pt"]
+    subprocess.run(train, check=True, capture_output=True)
+    lines = run("the_paper", tmp_path / "model.pt", "--trials", "359", "--out",
+                tmp_path / "paper").splitlines()
+    claims = [line for line in lines if line[:2] in {f"{number} " for number in range(1, 7)}]
+    assert [claim[0] for claim in claims] == list("123456")
+    assert claims[0].endswith(": HOLDS") and claims[2].endswith(": HOLDS")
+    assert any("the untrained network shows none of them" in line for line in lines)
+    for figure in re.findall(r"see +(\S+)", "\n".join(lines)):
+        assert Path(figure).is_file()
 
 
 @pytest.fixture

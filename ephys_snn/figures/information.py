@@ -144,9 +144,9 @@ def _outline_distribution(axes: Axes, x: float, gain: np.ndarray, width: float) 
     half = 0.46 * width * counts / counts.max()
     some = counts > 0
     axes.barh(low[some], 2 * half[some], height=BIN_WIDTH, left=x - half[some], align="edge",
-              facecolor="none", edgecolor=CONTROL_COLOR, linewidth=1.1, zorder=3)
-    axes.plot(x, gain.mean(), "D", markersize=4.5, color=CONTROL_COLOR,
-              markeredgecolor="black", markeredgewidth=0.6, zorder=5)
+              facecolor="none", edgecolor=CONTROL_COLOR, linewidth=0.8, zorder=3)
+    axes.plot(x, gain.mean(), "s", markersize=4, color=CONTROL_COLOR, markeredgecolor="white",
+              markeredgewidth=0.6, zorder=5)
 
 
 def _histogram(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,10 +160,10 @@ def _histogram(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _plot_means(axes: Axes, by_area: pd.DataFrame, areas: list[str], areas_ordered: bool,
                 control: Control | None) -> None:
     types = list(dict.fromkeys(t for area in areas for t in drawn_types(by_area, area)))
-    tables = [(by_area, None)] if control is None else [(control.by_area, CONTROL_COLOR),
-                                                        (by_area, None)]
+    tables = [by_area] if control is None else [control.by_area, by_area]
     axes.axhline(0, color=NULL_COLOR, linewidth=0.8, zorder=0)
-    for table, control_color in tables:
+    for table in tables:
+        is_control = table is not by_area
         for i, cell_type in enumerate(types):
             rows = table[(table["cell_type"] == cell_type) & (table["n_units_used"] > 0)
                          & table["area"].isin(areas)]
@@ -176,10 +176,10 @@ def _plot_means(axes: Axes, by_area: pd.DataFrame, areas: list[str], areas_order
             spread = np.abs(rows[["mean_corrected_low", "mean_corrected_high"]].to_numpy().T
                             - mean)
             color = cell_type_color(cell_type)
-            axes.errorbar(x, mean, np.nan_to_num(spread), color=control_color or color,
-                          marker="o" if control_color is None else "D",
-                          markeredgecolor=color, markersize=4.5, linewidth=1.3,
-                          linestyle="-" if areas_ordered else "none", capsize=2)
+            line = ("--" if is_control else "-") if areas_ordered else "none"
+            axes.errorbar(x, mean, np.nan_to_num(spread), color=color, linestyle=line,
+                          marker="s" if is_control else "o", markersize=4.5, linewidth=1.3,
+                          markerfacecolor="white" if is_control else color, capsize=2)
     low, high = axes.get_ylim()
     axes.set(ylim=(min(low, -0.02), max(high, 0.2)),
              ylabel="corrected information gain, mean over units\n"
@@ -204,15 +204,16 @@ def _legend(by_area: pd.DataFrame, areas: list[str], control: Control | None) ->
                      label="all units" if t == "all" else t) for t in types]
     handles += [
         Line2D([], [], marker="D", linestyle="none", color="white", markeredgecolor="black",
-               markersize=4.5, label="mean"),
+               markersize=4.5, label="mean (left)"),
         Line2D([], [], color="black", linewidth=1.2, linestyle=(0, (2, 1.2)),
                label="chance: mean over permuted labels"),
         Line2D([], [], marker="o", color="#555555", markersize=4.5, linewidth=1.3,
-               label="mean over units, 95 % bootstrap interval"),
+               label="mean and its 95 % bootstrap interval (right)"),
     ]
     if control is not None:
-        handles.append(Line2D([], [], marker="D", color=CONTROL_COLOR, markersize=4.5,
-                              label=f"control: {control.name}"))
+        handles.append(Line2D([], [], marker="s", color=CONTROL_COLOR, markersize=4.5,
+                              linestyle="--", markerfacecolor="white", linewidth=1.3,
+                              label=f"control: {control.name} (outlines, dashed)"))
     return handles
 
 

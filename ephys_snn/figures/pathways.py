@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from textwrap import fill, shorten
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
-from ephys_snn.figures.style import NULL_COLOR, figure_style, new_figure
+from ephys_snn.figures.style import CLASS_COLORS, NULL_COLOR, figure_style, new_figure
 from ephys_snn.pathway_members import SIGNIFICANT_Q, AreaPathways, Pathways
 from ephys_snn.pathways import PathwayResult
 from ephys_snn.recording import Recording
@@ -30,6 +31,7 @@ TALLEST = 0.06  # height of a unit where there are few
 SHOWN_SINGLY = 40  # units of an area; in larger areas those of no pathway are one block
 LINKS_DRAWN = 12  # per pair of areas
 NAMES_SHOWN = 20
+LOWEST_NAMED = 0.02  # height of a stack of members that has room for its name
 KIND_TITLES = {"structural": "Structural pathways: strong effects through the weights",
                "functional": "Functional pathways: more active for a class than for the others"}
 KIND_COLORS = {"structural": "#882255", "functional": "#117733"}
@@ -63,8 +65,8 @@ class Column(NamedTuple):
 
 def class_colors(classes: tuple[str, ...]) -> list:
     """A colour per class; more than 20 classes share colours."""
-    palette = mpl.colormaps["tab10" if len(classes) <= 10 else "tab20"]
-    return [palette(c % palette.N) for c in range(len(classes))]
+    palette = CLASS_COLORS if len(classes) <= len(CLASS_COLORS) else mpl.colormaps["tab20"].colors
+    return [palette[c % len(palette)] for c in range(len(classes))]
 
 
 def highlighted_class(pathways: Pathways, asked: str | None = None) -> int:
@@ -120,6 +122,7 @@ def _plot_kind(figure: Figure, axes: Axes, recording: Recording, result: Pathway
     label = pathways.classes[highlight]
     for x, column in enumerate(columns):
         _draw_column(axes, x, column, highlight, colors, shade)
+        _name_classes(axes, x, column, pathways.classes)
     names = [_column_name(column, highlight) for column in columns]
     if len(pathways.output):
         names.append(str(recording.units.area[pathways.output[0]]))
@@ -196,6 +199,18 @@ def _draw_column(axes: Axes, x: float, column: Column, highlight: int, colors: l
         _draw_frame(axes, left, lowest, 1 - lowest, colors[highlight], 1.6)
 
 
+def _name_classes(axes: Axes, x: float, column: Column, classes: tuple[str, ...]) -> None:
+    """Write beside every stack of members which class they are drawn with, colour or not."""
+    borders = np.flatnonzero(np.diff(column.home, prepend=-2, append=-2))
+    for first, stop in itertools.pairwise(borders):
+        top = column.top[first]
+        low = column.top[stop - 1] - column.height[stop - 1]
+        if column.home[first] >= 0 and top - low > LOWEST_NAMED:
+            axes.text(x + LEFT - 0.015, (top + low) / 2,
+                      shorten(classes[column.home[first]], 8, placeholder="…"), fontsize=6,
+                      ha="right", va="center", color="0.35")
+
+
 def _draw_frame(axes: Axes, left: float, bottom: float, height: float, color, width: float
                 ) -> None:
     axes.add_patch(Rectangle((left, bottom), -2 * LEFT, height, fill=False, edgecolor=color,
@@ -217,7 +232,7 @@ def _draw_output(axes: Axes, x: float, pathways: Pathways, highlight: int, color
         if n <= NAMES_SHOWN:
             axes.text(x, 1 - (c + 0.55) / n, shorten(label, 12, placeholder="…"), ha="center",
                       va="center", fontsize=7.5, zorder=3,
-                      color="white" if c == highlight else "0.3",
+                      color="black" if c == highlight else "0.3",
                       weight="bold" if c == highlight else "normal")
 
 
@@ -335,7 +350,8 @@ def _plot_preference(axes: Axes, recording: Recording, result: PathwayResult, pa
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     axes.set_ylim(-1.05, 1.05)
     axes.set(title=f"{pathways.kind.capitalize()}", xlim=(-0.6, max(len(areas), 1) - 0.4),
-             ylabel="preference\n(own − other) / (own + other)")
+             ylabel="preference: activity for the own class against others\n"
+                    "(own − other) / (own + other)")
     _name_areas(axes, recording, areas)
     if table["preference"].isna().all():
         axes.text(0.5, 0.5, fill("no pathway has a preference: "

@@ -16,7 +16,10 @@ CELL_TYPE_COLORS = {
 }
 OTHER_COLOR = "#CC79A7"
 NULL_COLOR = "#AAAAAA"
-CONTROL_COLOR = "#56B4E9"
+CONTROL_COLOR = "#333333"
+# Ten categories that readers with any colour vision tell apart: Petroff, arXiv:2107.02270.
+CLASS_COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300",
+                "#b9ac70", "#717581", "#92dadd")
 
 _RC = {
     "font.size": 8.5,
