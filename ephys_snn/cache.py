@@ -20,12 +20,12 @@ from pathlib import Path
 
 import platformdirs
 
-from ephys_snn import contents, flat, nix, segments
+from ephys_snn import contents, flat, nix, nwb, segments
 from ephys_snn.contents import Contents
 
 VARIABLE = "EPHYS_SNN_CACHE"
 MAX_BYTES, MAX_ENTRIES = 4_000_000_000, 1000
-_READERS = (contents, flat, nix, segments)
+_READERS = (contents, flat, nix, nwb, segments)
 
 
 def folder() -> Path | None:

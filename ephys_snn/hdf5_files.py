@@ -1,4 +1,4 @@
-"""NIX files of anybody, opened with care and only once.
+"""NIX and NWB files of anybody, opened with care and only once.
 
 A file with a seal is what this project wrote. Another one is read by another process, which hands
 over what it found, so that a file on which the HDF5 library hangs or crashes does no harm. What
@@ -13,10 +13,11 @@ from pathlib import Path
 from ephys_snn import cache, flat, integrity
 from ephys_snn.contents import Contents
 from ephys_snn.nix import is_nix, read_nix
+from ephys_snn.nwb import is_nwb, read_nwb
 
 
 def read_hdf5(path: Path) -> Contents | None:
-    """All trains, epochs and events of a NIX file; None if it is HDF5 of another kind.
+    """All trains, epochs and events of a NIX or NWB file; None if it is HDF5 of another kind.
 
     Raises
     ------
@@ -34,8 +35,15 @@ def read_hdf5(path: Path) -> Contents | None:
     return contents
 
 
+def read_nix_or_nwb(path: Path) -> Contents | None:
+    """Read a file in this process, without the guard; None if it is neither NIX nor NWB."""
+    if is_nix(path):
+        return read_nix(path)
+    return read_nwb(path) if is_nwb(path) else None
+
+
 def _read_here(path: Path, entry: Path) -> Contents | None:
-    contents = read_nix(path) if is_nix(path) else None
+    contents = read_nix_or_nwb(path)
     if contents is not None and cache.folder() is not None:
         try:
             flat.save_contents(entry, contents)

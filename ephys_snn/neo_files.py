@@ -21,7 +21,7 @@ from ephys_snn.segments import join_segments
 if TYPE_CHECKING:
     import neo
 
-HDF5_SUFFIXES = (".nix", ".h5", ".hdf5")
+HDF5_SUFFIXES = (".nix", ".h5", ".hdf5", ".nwb")
 PICKLES = (".pkl", ".pickle", ".p", ".joblib", ".dill", ".npy", ".npz", ".pt", ".pth")
 _PICKLE_READERS = ("PickleIO",)  # Neo's
 
@@ -37,7 +37,8 @@ def read_with_neo(path: Path) -> Contents:
     """
     _refuse_code(path)
     if path.suffix.lower() in HDF5_SUFFIXES and not _opens_as_hdf5(path):
-        raise InputError(f"{path} is no NIX file, or damaged: it does not open as HDF5")
+        kind = "NWB" if path.suffix.lower() == ".nwb" else "NIX"
+        raise InputError(f"{path} is no {kind} file, or damaged: it does not open as HDF5")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
