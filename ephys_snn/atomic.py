@@ -45,16 +45,30 @@ def check_writable(path: str | Path) -> None:
     _temporary_beside(Path(path)).unlink()
 
 
+def sweep(path: str | Path) -> None:
+    """Remove what killed processes left of writing `path`."""
+    path = Path(path)
+    prefix, suffix = _affixes(path)
+    for left in path.parent.iterdir() if path.parent.is_dir() else []:
+        if left.name.startswith(prefix) and left.name.endswith(suffix):
+            left.unlink(missing_ok=True)
+
+
 def _temporary_beside(path: Path) -> Path:
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder; name a file")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:80]}.",
-                                        suffix=f".tmp{path.suffix}")
+        prefix, suffix = _affixes(path)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     os.close(handle)
     return Path(name)
+
+
+def _affixes(path: Path) -> tuple[str, str]:
+    """How the names of temporary files for `path` begin and end."""
+    return f".{path.stem[:80]}.", f".tmp{path.suffix}"
 
 
 def _umask() -> int:

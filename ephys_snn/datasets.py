@@ -10,7 +10,7 @@ import math
 import os
 import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -309,30 +309,94 @@ def arrays(path: str | Path) -> DataSet:
     if not path.is_file():
         raise InputError(f"there is no file {path}")
     content = _read_npz(path)
-    kinds = [kind for kind in ("images", "times") if kind in content]
-    if len(kinds) != 1 or "labels" not in content:
+    if "labels" not in content or ("images" in content) == ("times" in content):
         raise InputError(
             f"{path} needs `labels` and either `images` or `times`; "
             f"it has {', '.join(sorted(content)) or 'nothing'}"
         )
-    kind = kinds[0]
-    values = (_check_images if kind == "images" else _check_times)(content[kind], path)
-    labels = content["labels"]
+    known = ("labels", "images", "times", "split")
+    return own_data(**{key: content[key] for key in known if key in content},
+                    name=path.stem, source=path)
+
+
+def own_data(
+    labels: np.ndarray,
+    images: np.ndarray | None = None,
+    times: np.ndarray | None = None,
+    split: np.ndarray | None = None,
+    name: str = "own data",
+    source: str | Path = "the data",
+) -> DataSet:
+    """A user's own data from arrays; see `arrays` for what they hold.
+
+    Parameters
+    ----------
+    labels : array of int or str, shape (n,)
+        Class of each sample.
+    images, times : array, shape (n, height, width) or (n, input)
+        One of them.
+    split : array of str, shape (n,), optional
+        'train', 'validation' or 'test'; 60 / 20 / 20 within each class by default.
+    name : str
+        Name of the data set.
+    source : str or Path
+        What errors call the data.
+
+    Raises
+    ------
+    InputError
+        If an array is missing, of the wrong shape or has impossible values.
+    """
+    if (images is None) == (times is None):
+        raise InputError(f"{source} must be either `images` or `times`; give one of them")
+    if images is not None:
+        kind, values = "images", _check_images(np.asarray(images), source)
+    else:
+        kind, values = "times", _check_times(np.asarray(times), source)
+    labels = np.asarray(labels)
+    if labels.dtype == object and all(isinstance(label, str) for label in labels.flat):
+        labels = labels.astype(str)  # as pandas keeps names
     if labels.shape != values.shape[:1]:
         raise InputError(
-            f"`labels` of {path} must have one entry for each of the {len(values)} {kind}; "
+            f"`labels` of {source} must have one entry for each of the {len(values)} {kind}; "
             f"got shape {labels.shape}"
         )
-    labels, classes = _index_labels(labels, path)
-    split = content.get("split")
-    return _checked(DataSet(
-        name=path.stem,
-        kind=kind,
-        values=values,
-        labels=labels,
-        classes=classes,
-        split=stratified_split(labels) if split is None else _check_split(split, labels, path),
-    ), path)
+    labels, classes = _index_labels(labels, source)
+    split = stratified_split(labels) if split is None \
+        else _check_split(np.asarray(split), labels, source)
+    return _checked(DataSet(name, kind, values, labels, classes, split), source)
+
+
+def choose_classes(data: DataSet, classes: Sequence[str]) -> DataSet:
+    """Only the samples of some classes, which become the classes 0, 1, ... in the given order.
+
+    Raises
+    ------
+    InputError
+        If a class is not in the data or named twice, or fewer than two are left.
+    """
+    classes = tuple(classes)
+    for name in classes:
+        if name not in data.classes:
+            raise InputError(
+                f"the data {data.name} have no class {name!r}; "
+                f"they have {', '.join(data.classes)}"
+            )
+        if classes.count(name) > 1:
+            raise InputError(f"the class {name!r} is chosen twice; name every class once")
+    if classes == data.classes:
+        return data
+    if len(classes) < 2:
+        raise InputError(
+            f"at least two classes are needed; got {', '.join(classes) or 'none'} "
+            f"of {', '.join(data.classes)}"
+        )
+    index = np.full(len(data.classes), -1)
+    index[[data.classes.index(name) for name in classes]] = np.arange(len(classes))
+    labels = index[data.labels]
+    kept = labels >= 0
+    return _checked(data._replace(values=data.values[kept], labels=labels[kept],
+                                  classes=classes, split=data.split[kept]), data.name)
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -346,41 +410,41 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f"cannot read {path} as an .npz file: {error}") from error
 
 
-def _check_images(images: np.ndarray, path: Path) -> np.ndarray:
+def _check_images(images: np.ndarray, source: str | Path) -> np.ndarray:
     if images.ndim != 3 or 0 in images.shape:
         raise InputError(
-            f"`images` of {path} must have the shape (n, height, width); got {images.shape}"
+            f"`images` of {source} must have the shape (n, height, width); got {images.shape}"
         )
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind not in "biuf":
-        raise InputError(f"`images` of {path} must be numbers; got {images.dtype}")
+        raise InputError(f"`images` of {source} must be numbers; got {images.dtype}")
     if images.dtype.kind in "iu":
         if images.min() < 0 or images.max() > 255:
             raise InputError(
-                f"integer `images` of {path} must lie within 0 and 255; "
+                f"integer `images` of {source} must lie within 0 and 255; "
                 f"got {images.min()} to {images.max()}; scale them"
             )
         return images.astype(np.uint8)
     images = images.astype(float)
     if not np.isfinite(images).all() or images.min() < 0 or images.max() > 1:
         raise InputError(
-            f"floating-point `images` of {path} must lie within 0 and 1; "
+            f"floating-point `images` of {source} must lie within 0 and 1; "
             f"got {images.min():g} to {images.max():g}; scale them, or give 8-bit integers"
         )
     return images
 
 
-def _check_times(times: np.ndarray, path: Path) -> np.ndarray:
+def _check_times(times: np.ndarray, source: str | Path) -> np.ndarray:
     if times.ndim != 2 or 0 in times.shape or times.dtype.kind not in "iuf":
         raise InputError(
-            f"`times` of {path} must be numbers of shape (n, inputs); "
+            f"`times` of {source} must be numbers of shape (n, inputs); "
             f"got {times.dtype} of shape {times.shape}"
         )
     times = times.astype(float)
     if np.isnan(times).any() or times.min() < 0:
         raise InputError(
-            f"`times` of {path} must be at least 0 ms, with inf for silent inputs; "
+            f"`times` of {source} must be at least 0 ms, with inf for silent inputs; "
             f"got {'NaN' if np.isnan(times).any() else f'{times.min():g} ms'}"
         )
     if np.isinf(times).all():
@@ -388,17 +452,17 @@ def _check_times(times: np.ndarray, path: Path) -> np.ndarray:
     return times
 
 
-def _check_split(split: np.ndarray, labels: np.ndarray, path: Path) -> np.ndarray:
+def _check_split(split: np.ndarray, labels: np.ndarray, source: str | Path) -> np.ndarray:
     unknown = set(split.ravel().tolist()) - set(SPLITS)
     if split.shape != labels.shape or unknown:
         raise InputError(
-            f"`split` of {path} must say {', '.join(SPLITS)} for each of {len(labels)} samples; "
+            f"`split` of {source} must say {', '.join(SPLITS)} for each of {len(labels)} samples; "
             f"got {repr(unknown.pop()) if unknown else f'shape {split.shape}'}"
         )
     return split.astype("<U10")
 
 
-def _index_labels(labels: np.ndarray, source: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+def _index_labels(labels: np.ndarray, source: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels as indices of the sorted distinct labels, and these as names."""
     if labels.dtype.kind == "f" and (labels == np.round(labels)).all():
         labels = labels.astype(np.int64)
@@ -411,7 +475,7 @@ def _index_labels(labels: np.ndarray, source: Path) -> tuple[np.ndarray, tuple[s
     return index.astype(np.int64).reshape(labels.shape), tuple(names)
 
 
-def _checked(data: DataSet, source: Path) -> DataSet:
+def _checked(data: DataSet, source: str | Path) -> DataSet:
     if len(data.classes) < 2:
         raise InputError(
             f"{source} needs samples of at least two classes; all are of {data.classes[0]!r}"

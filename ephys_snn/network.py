@@ -21,6 +21,7 @@ are normal with mean w/N and standard deviation `INPUT_SPREAD`·θ/√N.
 """
 
 import hashlib
+import io
 import json
 import math
 import pickle
@@ -172,6 +173,11 @@ class Network:
         return [len(self.weights[0]), *(weights.shape[1] for weights in self.weights)]
 
     @property
+    def areas(self) -> list[str]:
+        """Names of the inputs and of every layer."""
+        return ["input", *(f"layer_{depth}" for depth in range(1, len(self.weights))), "output"]
+
+    @property
     def signs(self) -> list[torch.Tensor | None]:
         """Sign of the presynaptic neurons of each weight matrix (pre, 1); None for the inputs."""
         return [None, *(dale.signs(types) for types in self.cell_types)]
@@ -264,7 +270,11 @@ class Network:
         InputError
             If the file cannot be written.
         """
-        content = {
+        save_dictionary(path, self.to_dictionary())
+
+    def to_dictionary(self) -> dict:
+        """All that a file of the network holds."""
+        return {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "lif": asdict(self.lif),
@@ -274,8 +284,6 @@ class Network:
             # Through JSON, so that a value which no other program could read fails here.
             "metadata": json.loads(json.dumps(self.metadata)),
         }
-        with replacing(path) as temporary:
-            torch.save(content, temporary)
 
     @classmethod
     def load(cls, path: str | Path) -> "Network":
@@ -314,6 +322,21 @@ class Network:
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise InputError(f"{path} is damaged: {error}") from error
         return network
+
+
+def save_dictionary(path: str | Path, content: dict) -> None:
+    """Write a dictionary for `load_dictionary` to a file, which is whole or what it was before.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    # Through memory, because PyTorch does not say that a disk is full when it writes itself.
+    packed = io.BytesIO()
+    torch.save(content, packed)
+    with replacing(path) as temporary:
+        temporary.write_bytes(packed.getbuffer())
 
 
 def load_dictionary(path: str | Path, kind: str, description: str) -> dict:

@@ -56,6 +56,27 @@ def pulse_packets(latency: np.ndarray) -> Packets:
     return Packets(size, *measures)
 
 
+def shortest_halves(latency: np.ndarray) -> np.ndarray:
+    """Shortest half alone, of the trials that have one.
+
+    Parameters
+    ----------
+    latency : (trial, unit) float, ms
+        First-spike latencies; inf = silent.
+
+    Returns
+    -------
+    (trial with a packet,) float, ms
+    """
+    size = np.isfinite(latency).sum(axis=1)
+    enough = size >= MIN_ACTIVE
+    if not enough.any():
+        return np.empty(0)
+    size = size[enough]
+    s = np.sort(latency[enough], axis=1)[:, :size.max()]
+    return _shortest_half(s, size)
+
+
 def _measure(latency: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Median, SD, IQR, shortest half (4, trial) of trials with enough active units."""
     s = np.sort(latency, axis=1)[:, :size.max()]  # the silent, inf, come last
@@ -66,12 +87,18 @@ def _measure(latency: np.ndarray, size: np.ndarray) -> np.ndarray:
     deviation = np.where(present, s - mean, 0.0)
     sd = np.sqrt((deviation**2).sum(axis=1) / size)
     low, median, high = (_quantile(s, size, q) for q in (0.25, 0.5, 0.75))
+    return np.array([median + first[:, 0], sd, high - low, _shortest_half(s, size)])
+
+
+def _shortest_half(s: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Shortest half of the first `size` entries of every sorted row."""
+    n = size[:, None]
     k = n // 2
     begin = np.arange((n - k).max())
     end = begin + k
     half = np.take_along_axis(s, np.minimum(end, s.shape[1] - 1), axis=1)
     half = np.where(end < n, half - np.where(end < n, s[:, :len(begin)], 0.0), np.inf)
-    return np.array([median + first[:, 0], sd, high - low, half.min(axis=1)])
+    return half.min(axis=1)
 
 
 def _quantile(s: np.ndarray, size: np.ndarray, q: float) -> np.ndarray:

@@ -92,7 +92,6 @@ def respond(network: Network, times: np.ndarray, quiet: bool = False
     dict of str to (trial, unit) float, ms
         Areas ``input``, ``layer_1`` ... ``output``, in this order; inf where silent.
     """
-    areas = ["input", *(f"layer_{depth}" for depth in range(1, len(network.weights))), "output"]
     batches = []
     with torch.no_grad():
         for start in tqdm(range(0, len(times), BATCH), desc="recording", unit="batch",
@@ -101,7 +100,7 @@ def respond(network: Network, times: np.ndarray, quiet: bool = False
             batch = torch.as_tensor(times[start:start + BATCH]).to(network.weights[0])
             batches.append([layer.numpy() for layer in (batch, *network(batch))])
     return {area: np.concatenate(layers)
-            for area, layers in zip(areas, zip(*batches, strict=True), strict=True)}
+            for area, layers in zip(network.areas, zip(*batches, strict=True), strict=True)}
 
 
 def record_responses(responses: dict[str, np.ndarray], presentation: Presentation,
@@ -227,13 +226,16 @@ def _load_data(network: Network, options: argparse.Namespace) -> Stimuli:
     data = network.metadata.get("data", {})
     source = options.data or data.get("path") or data.get("source")
     encoding = network.metadata.get("encoding")
-    if source is None or encoding is None:
-        raise InputError(f"{options.model} does not say which data it was trained on and how they "
-                         "were encoded; train it with python -m ephys_snn.train")
+    if encoding is None:
+        raise InputError(f"{options.model} does not say how its data were encoded; "
+                         "train it with python -m ephys_snn.train")
+    if source is None:
+        raise InputError(f"{options.model} was trained on arrays that no file is known to hold; "
+                         "name a file that holds them with --data")
     if not options.data and source not in datasets.NAMED and not Path(source).exists():
         raise InputError(f"the data that {options.model} was trained on are no longer at {source}; "
                          "say with --data where they are")
-    return load_stimuli(source, LatencyCode(**encoding))
+    return load_stimuli(source, LatencyCode(**encoding), network.metadata.get("classes"))
 
 
 def _annotations(network: Network, options: argparse.Namespace) -> dict:

@@ -45,15 +45,3 @@ def rouse_(
     with torch.no_grad():
         weights[excitatory] += growth
     return weights
-
-
-def active_fraction(times: torch.Tensor) -> torch.Tensor:
-    """Fraction of trials in which each neuron spikes, from spike times (trial, neuron)."""
-    return torch.isfinite(times).to(times.dtype).mean(dim=0)
-
-
-def right_fraction(output_times: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Fraction of its own class's trials in which each output neuron spikes; 1 without trials."""
-    own = torch.nn.functional.one_hot(labels, output_times.shape[1])
-    spiked = (own * torch.isfinite(output_times)).sum(dim=0)
-    return torch.where(own.any(dim=0), spiked / own.sum(dim=0).clamp(min=1), 1.0)

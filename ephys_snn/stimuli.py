@@ -16,7 +16,9 @@ Göltz et al., Fast and energy-efficient neuromorphic deep learning with first-s
 Nat. Mach. Intell. 3, 823 (2021), doi:10.1038/s42256-021-00388-x.
 """
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +84,10 @@ class Stimuli:
         'train', 'validation' or 'test'.
     shape : tuple (height, width) or None
         How the inputs make an image, row by row; None where they do not.
+    source : str or None
+        What the data were loaded by: a name or a path.
+    code : LatencyCode
+        How they were encoded, if they were not times already.
     """
 
     name: str
@@ -90,6 +96,39 @@ class Stimuli:
     classes: tuple[str, ...]
     split: np.ndarray
     shape: tuple[int, int] | None = None
+    source: str | None = None
+    code: LatencyCode = LatencyCode()
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of input neurons."""
+        return self.times.shape[1]
+
+    def describe(self) -> dict:
+        """What a model says about the data it was trained on, in plain values."""
+        named = self.source is None or self.source in datasets.NAMED
+        return {
+            "data": {
+                "name": self.name,
+                "source": self.source,
+                "path": None if named else str(Path(self.source).resolve()),
+                "shape": None if self.shape is None else list(self.shape),
+                "sha256": self.sha256(),
+            },
+            "encoding": asdict(self.code),
+            "classes": list(self.classes),
+        }
+
+    def sha256(self) -> str:
+        """Hash of times, labels and split."""
+        digest = hashlib.sha256()
+        for values in (self.times, self.labels, self.split == "train", self.split == "test"):
+            digest.update(np.ascontiguousarray(values).data)
+        return digest.hexdigest()
+
+    def class_sizes(self, split: str = "train") -> np.ndarray:
+        """Number of samples of each class (class,) in one split."""
+        return np.bincount(self.part(split)[1], minlength=len(self.classes))
 
     def part(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Times (n, input) in ms and labels (n,) of one split, in the order of the data."""
@@ -103,7 +142,9 @@ class Stimuli:
         return self.times[chosen], self.labels[chosen]
 
 
-def load_stimuli(data: str | Path, code: LatencyCode = LatencyCode()) -> Stimuli:
+def load_stimuli(
+    data: str | Path, code: LatencyCode = LatencyCode(), classes: Sequence[str] | None = None
+) -> Stimuli:
     """Load a data set and encode it as spike times.
 
     Parameters
@@ -113,6 +154,8 @@ def load_stimuli(data: str | Path, code: LatencyCode = LatencyCode()) -> Stimuli
         files (see `datasets.idx_directory`).
     code : LatencyCode
         How intensities become times; data that are times already stay as they are.
+    classes : sequence of str, optional
+        Only samples of these, in this order; all by default.
 
     Raises
     ------
@@ -120,15 +163,36 @@ def load_stimuli(data: str | Path, code: LatencyCode = LatencyCode()) -> Stimuli
         If there is no such data set, or the file or folder cannot be used.
     """
     loaded = datasets.load(data)
-    values = loaded.values
-    encode = {"images": _encode_images, "points": _encode_points, "times": _keep_times}
+    if classes is not None:
+        loaded = datasets.choose_classes(loaded, classes)
+    return encode(loaded, code, source=str(data))
+
+
+def encode(
+    data: datasets.DataSet, code: LatencyCode = LatencyCode(), source: str | None = None
+) -> Stimuli:
+    """Encode labelled samples as spike times.
+
+    Parameters
+    ----------
+    data : DataSet
+        Images, points or times, for example from `datasets.own_data`.
+    code : LatencyCode
+        How intensities become times; data that are times already stay as they are.
+    source : str, optional
+        What the data can be loaded by again.
+    """
+    values = data.values
+    to_times = {"images": _encode_images, "points": _encode_points, "times": _keep_times}
     return Stimuli(
-        name=loaded.name,
-        times=encode[loaded.kind](values, code),
-        labels=loaded.labels,
-        classes=loaded.classes,
-        split=loaded.split,
-        shape=values.shape[1:] if loaded.kind == "images" else None,
+        name=data.name,
+        times=to_times[data.kind](values, code),
+        labels=data.labels,
+        classes=data.classes,
+        split=data.split,
+        shape=values.shape[1:] if data.kind == "images" else None,
+        source=source,
+        code=code,
     )
 
 

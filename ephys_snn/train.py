@@ -1,24 +1,22 @@
 """Train a network: ``python -m ephys_snn.train --data digits --out model.pt``."""
 
 import argparse
-import platform
-from collections.abc import Callable
-from dataclasses import asdict
+import os
+import shlex
+import sys
 from pathlib import Path
 
-import numpy as np
 import torch
-from tqdm import tqdm
 
-import ephys_snn
-from ephys_snn import datasets
-from ephys_snn.atomic import replacing
-from ephys_snn.errors import InputError, command
-from ephys_snn.evaluation import Evaluation, evaluate
+from ephys_snn import datasets, distributed, dry_run
+from ephys_snn.atomic import check_writable
+from ephys_snn.errors import InputError, Parser, command
+from ephys_snn.evaluation import evaluate
 from ephys_snn.lif import LIF
 from ephys_snn.network import Initialization, Network
 from ephys_snn.stimuli import LatencyCode, Stimuli, load_stimuli
-from ephys_snn.training import Run, Settings, train
+from ephys_snn.training import Run, Settings, start
+from ephys_snn.training_session import Files, keep_training, open_checkpoint
 
 DEFAULT_HIDDEN = [400, 400, 400, 400]
 # Settings that suit a data set: few samples need more epochs, smaller batches and more jitter, and
@@ -31,12 +29,15 @@ PRESETS = {
 DEFAULT_EPOCHS = 30
 # Synapses per step (weights times trials) below which threads cost more than they save.
 WORTH_THREADS = 5_000_000
+# The largest class in units of the smallest from which on accuracy alone misleads.
+UNEQUAL = 2.0
+MANY_CLASSES = 20  # more are not listed one by one
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
     code, lif, draw = LatencyCode(), LIF(), Initialization()
-    options = argparse.ArgumentParser(
+    options = Parser(
         prog="ephys_snn train",
         description="Train a deep network of first-spike neurons under Dale's law to classify.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -45,6 +46,10 @@ def parser() -> argparse.ArgumentParser:
     add("--data", default="digits", metavar="NAME|PATH",
         help=f"{', '.join(datasets.NAMED)}, an .npz file with images or times and labels, "
              "or a folder with IDX files")
+    add("--classes", metavar="A,B,...", default=argparse.SUPPRESS,
+        help="only samples of these classes (default: all)")
+    add("--balance-classes", action="store_true",
+        help="weigh the loss so that every class counts alike, however few samples it has")
     add("--hidden", type=int, nargs="+", default=DEFAULT_HIDDEN, metavar="N",
         help="numbers of neurons of the hidden layers")
     add("--excitatory", type=float, default=0.75, metavar="FRACTION",
@@ -53,7 +58,18 @@ def parser() -> argparse.ArgumentParser:
         help=f"passes through the training samples ({defaults('epochs')})")
     add("--seed", type=int, default=0, metavar="N",
         help="of the initial weights, the order of the samples and the jitter")
-    add("--out", type=Path, default=Path("model.pt"), metavar="FILE", help="where to save")
+    add("--out", type=Path, default=Path("model.pt"), metavar="FILE",
+        help="where to save; the checkpoint is beside it, under FILE.checkpoint")
+    add("--resume", action="store_true",
+        help="go on from the checkpoint; if there is none yet, start")
+    add("--log", type=Path, default=argparse.SUPPRESS, metavar="FILE.csv",
+        help="write loss, accuracies, silence, widths of pulse packets and clamped weights of "
+             "every epoch")
+    add("--tensorboard", type=Path, default=argparse.SUPPRESS, metavar="FOLDER",
+        help="write the same for TensorBoard")
+    add("--dry-run", action="store_true",
+        help="print the network, its parameters and the time that training will take")
+    add("--device", default="cpu", help="where to compute, for example cuda")
     add("--batch-size", type=int, default=argparse.SUPPRESS, metavar="N",
         help=f"trials per step ({defaults('batch_size')})")
     add("--learning-rate", type=float, default=argparse.SUPPRESS, metavar="RATE",
@@ -84,75 +100,75 @@ def defaults(name: str) -> str:
 
 def choose_settings(options: argparse.Namespace) -> Settings:
     """What the user says, else what suits the data set."""
-    names = ("epochs", "batch_size", "learning_rate", "jitter", "seed")
+    names = ("epochs", "batch_size", "learning_rate", "jitter", "balance_classes", "seed")
     given = {name: getattr(options, name) for name in names if hasattr(options, name)}
     return Settings(**{"epochs": DEFAULT_EPOCHS, **PRESETS.get(options.data, {}), **given})
 
 
 @command
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> int | None:
     """Train, save and test a network as the command line says."""
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["--"]:  # without it, torchrun may take our options for its own
+        del given[0]
+    options = parser().parse_args(given)
+    options.log = getattr(options, "log", None)
+    options.tensorboard = getattr(options, "tensorboard", None)
+    with distributed.joined(device := choose_device(options.device)):
+        stimuli, run = begin(options, device)
+        if options.dry_run:
+            print(dry_run.describe_network(run.network))
+            print(dry_run.describe_time(run, stimuli))
+            return None
+        for path in filter(None, (options.out, options.log)):
+            distributed.from_first(lambda path=path: prepare_output(path))
+        files = Files(options.out, options.log, options.tensorboard)
+        open_checkpoint(run, files, options.resume)
+        stopped_by = keep_training(run, stimuli, files, resume_command(given))
+        if stopped_by:
+            return 128 + stopped_by
+        finish(run.network, stimuli, files)
+    return None
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name; of several CUDA devices each process of a machine has its own."""
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"--device {name} cannot be used here: {reason}; use cpu") from error
+    return device
+
+
+def begin(options: argparse.Namespace, device: torch.device) -> tuple[Stimuli, Run]:
+    """The stimuli and an untrained network about to learn them; says what they are."""
     if options.seed < 0:
         raise InputError(f"--seed must be at least 0; got {options.seed}")
     settings = choose_settings(options)
-    code = LatencyCode(options.early, options.late)
     lif = LIF(options.tau_m, options.tau_s)
     initialization = Initialization(options.net_weight, options.spread)
-    check_writable(options.out)
-    stimuli = load_stimuli(options.data, code)
-    layer_sizes = [stimuli.times.shape[1], *options.hidden, len(stimuli.classes)]
+    classes = [name.strip() for name in options.classes.split(",")] \
+        if hasattr(options, "classes") else None
+    stimuli = load_stimuli(options.data, LatencyCode(options.early, options.late), classes)
+    layer_sizes = [stimuli.n_inputs, *options.hidden, len(stimuli.classes)]
     network = Network.draw(layer_sizes, lif, options.excitatory, options.seed, initialization)
-    network.metadata |= describe(options.data, stimuli, code, settings)
-
+    network.weights = [weights.to(device) for weights in network.weights]
     n_weights = sum(weights.numel() for weights in network.weights)
     print(f"{stimuli.name}: {describe_split(stimuli)}; network {'-'.join(map(str, layer_sizes))}, "
           f"{n_weights:,} weights")
+    print(describe_classes(stimuli))
+    if is_unequal(stimuli) and not settings.balance_classes:
+        print("warning: the classes are unequal, and accuracy favours the large ones; "
+              "--balance-classes lets all count alike")
     if n_weights * settings.batch_size < WORTH_THREADS:
         torch.set_num_threads(1)
-    n_steps = settings.epochs * -(-int((stimuli.split == "train").sum()) // settings.batch_size)
-    with tqdm(total=n_steps, unit="step", dynamic_ncols=True) as progress:
-        train(network, stimuli, settings, show_step(progress), show_epoch(progress))
-    accuracy = evaluate(network, *stimuli.part("test")).accuracy
-    network.metadata["test_accuracy"] = accuracy
-    network.save(options.out)
-    print(f"saved {options.out}")
-    print(f"test accuracy {accuracy:.4f}")
-
-
-def check_writable(path: Path) -> None:
-    """Fail before hours of training, not after them, if `path` cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
-    probe = path.with_name(f".{path.name}.probe")
-    with replacing(probe):
-        pass
-    probe.unlink()
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder; name a file")
-
-
-def describe(data: str, stimuli: Stimuli, code: LatencyCode, settings: Settings) -> dict:
-    """What a model says about where it comes from, beside what `Network.draw` says."""
-    return {
-        "data": {
-            "name": stimuli.name,
-            "source": data,
-            "path": None if data in datasets.NAMED else str(Path(data).resolve()),
-            "shape": None if stimuli.shape is None else list(stimuli.shape),
-        },
-        "encoding": asdict(code),
-        "classes": list(stimuli.classes),
-        "training": asdict(settings),
-        "versions": {
-            "ephys_snn": ephys_snn.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-    }
+    return stimuli, start(network, stimuli, settings)
 
 
 def describe_split(stimuli: Stimuli) -> str:
@@ -162,35 +178,59 @@ def describe_split(stimuli: Stimuli) -> str:
     )
 
 
-def show_step(progress: tqdm) -> Callable[[Evaluation], None]:
-    """Move the progress bar by a step and show the loss, accuracy and silence of recent steps."""
-    recent: dict[str, float] = {}
-
-    def show(evaluation: Evaluation) -> None:
-        values = {"loss": evaluation.loss, "accuracy": evaluation.accuracy}
-        values |= {f"silent {layer}": value for layer, value in enumerate(evaluation.silent, 1)}
-        for name, value in values.items():
-            recent[name] = 0.95 * recent.get(name, value) + 0.05 * value
-        silent = " ".join(f"{recent[name]:.2f}" for name in values if name.startswith("silent"))
-        progress.set_postfix_str(
-            f"loss {recent['loss']:.3f}, accuracy {recent['accuracy']:.3f}, silent {silent}",
-            refresh=False,
-        )
-        progress.update()
-
-    return show
+def describe_classes(stimuli: Stimuli) -> str:
+    """Numbers of training samples of the classes, in words."""
+    sizes = stimuli.class_sizes()
+    if len(sizes) > MANY_CLASSES or not is_unequal(stimuli):
+        return f"{len(sizes)} classes of {sizes.min():,} to {sizes.max():,} training samples"
+    named = zip(stimuli.classes, sizes, strict=True)
+    return "training samples by class: " + ", ".join(f"{name} {size:,}" for name, size in named)
 
 
-def show_epoch(progress: tqdm) -> Callable[[Run], None]:
-    """Name the epoch and its validation accuracy beside the progress bar."""
+def is_unequal(stimuli: Stimuli) -> bool:
+    """Whether some class has so few training samples that accuracy says little about it."""
+    sizes = stimuli.class_sizes()
+    return sizes.max() >= UNEQUAL * sizes.min()
 
-    def show(run: Run) -> None:
-        validated = run.history[-1]["validation_accuracy"]
-        progress.set_description(
-            f"epoch {run.epoch}/{run.settings.epochs}, validation {validated:.3f}"
-        )
 
-    return show
+def prepare_output(path: Path) -> None:
+    """Make the folder of a file, and fail before hours of training if it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    check_writable(path)
+
+
+def resume_command(given: list[str]) -> str:
+    """The command line that goes on with a run that was started with the arguments `given`."""
+    words = ["python", "-m", "ephys_snn.train"]
+    if distributed.is_several():
+        n_local = int(os.environ.get("LOCAL_WORLD_SIZE", distributed.n_processes()))
+        machines = ["--nnodes", str(distributed.n_processes() // n_local)]
+        words = ["torchrun", *(machines if machines[1] != "1" else []),
+                 "--nproc-per-node", str(n_local), "-m", "ephys_snn.train", "--"]
+    return shlex.join([*words, *given, *([] if "--resume" in given else ["--resume"])])
+
+
+def finish(network: Network, stimuli: Stimuli, files: Files) -> None:
+    """Test the network, save it, say how it does, and drop the checkpoint."""
+    tested = evaluate(network, *stimuli.part("test"))
+    by_class = {name: None if accuracy != accuracy else accuracy for name, accuracy
+                in zip(stimuli.classes, tested.class_accuracy, strict=True)}
+    network.metadata["test_accuracy"] = tested.accuracy
+    network.metadata["test_accuracy_by_class"] = by_class
+    distributed.from_first(lambda: network.save(files.model))
+    if distributed.is_first():
+        files.checkpoint.unlink(missing_ok=True)
+    print(f"saved {files.model}")
+    if len(by_class) <= MANY_CLASSES:
+        print("test accuracy by class: " + ", ".join(
+            f"{name} {'(no samples)' if accuracy is None else f'{accuracy:.3f}'}"
+            for name, accuracy in by_class.items()))
+    if is_unequal(stimuli):
+        print(f"balanced test accuracy {tested.balanced_accuracy:.4f}")
+    print(f"test accuracy {tested.accuracy:.4f}")
 
 
 if __name__ == "__main__":

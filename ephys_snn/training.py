@@ -11,6 +11,9 @@ with two corrections and one law:
 - *Rousing the silent*, who have no gradient (`silence.rouse_`).
 - *Dale's law*: weights of the wrong sign become 0 (`dale.project_`).
 
+Several processes may train one network (see `distributed`): each has the same weights, draws the
+same batch and computes its share of the sums from which all take the same step.
+
 References
 ----------
 Yong et al., Gradient centralization, ECCV 2020, doi:10.1007/978-3-030-58452-8_37.
@@ -18,18 +21,20 @@ Kingma, Ba, Adam, ICLR 2015, arXiv:1412.6980.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
 
-from ephys_snn import dale
+import ephys_snn
+from ephys_snn import dale, distributed
 from ephys_snn.errors import InputError
-from ephys_snn.evaluation import Evaluation, evaluate
+from ephys_snn.evaluation import Evaluation, Tally, evaluate
 from ephys_snn.loss import first_spike_loss
 from ephys_snn.network import Network
-from ephys_snn.silence import active_fraction, right_fraction, rouse_
+from ephys_snn.silence import rouse_
 from ephys_snn.stimuli import Stimuli, jitter_times
 
 # Steps of the input weights relative to those of other layers: most inputs of an image spike at the
@@ -56,6 +61,9 @@ class Settings:
         Standard deviation in ms of the noise added to the input spike times of training trials.
     activity_floor : float
         Fraction of trials in which every neuron should spike at least, at some time.
+    balance_classes : bool
+        Whether every class counts alike, in the loss and in the choice of the best epoch, however
+        few samples it has: trials are weighted by n / (n_classes n_of_their_class).
     seed : int
         Of the order of the samples and the jitter.
 
@@ -71,6 +79,7 @@ class Settings:
     warm_up: float = 0.05
     jitter: float = 1.0
     activity_floor: float = 0.3
+    balance_classes: bool = False
     seed: int = 0
 
     def __post_init__(self):
@@ -86,6 +95,10 @@ class Settings:
                 raise InputError(
                     f"`{name}` must be at least 0 and below 1; got {getattr(self, name):g}"
                 )
+
+
+class Diverged(InputError):
+    """A loss or weights that are no numbers any more."""
 
 
 def centralize_(gradient: torch.Tensor) -> torch.Tensor:
@@ -104,7 +117,7 @@ def learning_rate(step: int, n_steps: int, settings: Settings) -> float:
 
 @dataclass
 class Run:
-    """A training run between two epochs: all that its future depends on.
+    """A training run: all that its future depends on.
 
     Parameters
     ----------
@@ -118,8 +131,14 @@ class Run:
         Source of the samples' order and of the jitter.
     signs : list of torch.Tensor or None
         Signs that Dale's law gives to the rows of each weight matrix; None for the inputs'.
+    tally : Tally
+        Of the trials of the current epoch so far, each before the step it was used for.
     epoch : int
         Number of epochs done.
+    order : numpy.ndarray of int, or None
+        Order of the training samples in the current epoch; None between two epochs.
+    position : int
+        How many of them have been used.
     best : list of torch.Tensor
         The weights that did best on the validation samples.
     history : list of dict
@@ -131,13 +150,59 @@ class Run:
     optimizer: torch.optim.Adam
     generator: np.random.Generator
     signs: list[torch.Tensor | None]
+    tally: Tally
     epoch: int = 0
+    order: np.ndarray | None = None
+    position: int = 0
     best: list[torch.Tensor] = field(default_factory=list)
     history: list[dict] = field(default_factory=list)
 
+    @property
+    def step(self) -> int:
+        """Number of steps done in the current epoch."""
+        return math.ceil(self.position / self.settings.batch_size)
 
-def start(network: Network, settings: Settings) -> Run:
-    """Begin to train a network, whose weights change in place from here on."""
+    @property
+    def best_epoch(self) -> int:
+        """Epoch whose weights did best: of equals the latest, which has seen most; 0 if none."""
+        key = "validation_balanced_accuracy" if self.settings.balance_classes \
+            else "validation_accuracy"
+        return max(self.history, key=lambda entry: (entry[key], entry["epoch"]),
+                   default={"epoch": 0})["epoch"]
+
+
+def start(network: Network, stimuli: Stimuli, settings: Settings) -> Run:
+    """Begin to train a network, whose weights change in place from here on.
+
+    Parameters
+    ----------
+    network : Network
+        The untrained network.
+    stimuli : Stimuli
+        What it is to be trained on; the network's metadata say so from here on.
+    settings : Settings
+        How to train.
+
+    Raises
+    ------
+    InputError
+        If network and stimuli do not fit, or there are no samples to train or validate with.
+    """
+    n_inputs, n_classes = network.layer_sizes[0], network.layer_sizes[-1]
+    if (n_inputs, n_classes) != (stimuli.n_inputs, len(stimuli.classes)):
+        raise InputError(
+            f"the network has {n_inputs} inputs and {n_classes} outputs, but the stimuli "
+            f"{stimuli.name} have {stimuli.n_inputs} inputs and {len(stimuli.classes)} classes"
+        )
+    for part in ("train", "validation"):
+        if not (stimuli.split == part).any():
+            raise InputError(f"the stimuli {stimuli.name} have no samples in the split '{part}'")
+    network.metadata |= {**stimuli.describe(), "training": asdict(settings), "versions": {
+        "ephys_snn": ephys_snn.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }}
     for weights in network.weights:
         weights.requires_grad_(True)
     return Run(
@@ -150,12 +215,19 @@ def start(network: Network, settings: Settings) -> Run:
             fused=True,
         ),
         generator=np.random.default_rng([settings.seed, 1]),
-        signs=network.signs,
+        signs=[None if sign is None else sign.to(network.weights[0]) for sign in network.signs],
+        tally=Tally.empty(network),
         best=[weights.detach().clone() for weights in network.weights],
     )
 
 
-def step(run: Run, times: torch.Tensor, labels: torch.Tensor, rate: float) -> Evaluation:
+def step(
+    run: Run,
+    times: torch.Tensor,
+    labels: torch.Tensor,
+    rate: float,
+    class_weights: torch.Tensor | None = None,
+) -> Tally:
     """One step on a batch of trials.
 
     Parameters
@@ -163,68 +235,76 @@ def step(run: Run, times: torch.Tensor, labels: torch.Tensor, rate: float) -> Ev
     run : Run
         The run; its network and optimizer change in place.
     times : torch.Tensor, shape (trial, input)
-        Input spike times in ms.
+        Input spike times in ms of the joint batch, the same in all processes.
     labels : torch.Tensor of int64, shape (trial,)
         The right classes.
     rate : float
         Relative step size.
+    class_weights : torch.Tensor, shape (class,), optional
+        What a trial of each class counts in the loss; 1 by default.
 
     Returns
     -------
-    Evaluation
-        On this batch, before the step.
+    Tally
+        Of the joint batch, before the step.
+
+    Raises
+    ------
+    Diverged
+        If the loss or the weights are not finite any more.
     """
     network, settings = run.network, run.settings
-    layers = network(times)
-    loss = first_spike_loss(layers[-1], labels, network.lif.tau_s).mean()
-    run.optimizer.zero_grad()
-    loss.backward()
+    tally = compute_gradients(network, times, labels, class_weights)
+    _check_finite(run, "the loss", tally.parts[0])
     for weights in network.weights:
         centralize_(weights.grad)
     for group in run.optimizer.param_groups:
         group["lr"] = rate * group["scale"]
     run.optimizer.step()
-    active = [active_fraction(spikes) for spikes in layers]
-    needed = [*active[:-1], right_fraction(layers[-1], labels)]
-    floors = [settings.activity_floor] * (len(layers) - 1) + [1.0]
+    needed = [*tally.spiking[:-1], tally.own_spiking]
+    floors = [settings.activity_floor] * (len(needed) - 1) + [1.0]
     for weights, sign, fraction, floor in zip(
         network.weights, run.signs, needed, floors, strict=True
     ):
-        rouse_(weights, sign, fraction, floor, network.lif.threshold)
+        rouse_(weights, sign, fraction.to(weights), floor, network.lif.threshold)
         if sign is not None:
             dale.project_(weights, sign)
-    right = network.decision(layers[-1].detach()) == labels
-    return Evaluation(
-        loss.item(), right.double().mean().item(), [1 - one.mean().item() for one in active]
-    )
+        _check_finite(run, "a weight", weights)
+    return tally
 
 
-def batches(
-    times: np.ndarray, labels: np.ndarray, settings: Settings, generator: np.random.Generator
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Jittered batches of all samples in random order.
+def compute_gradients(
+    network: Network,
+    times: torch.Tensor,
+    labels: torch.Tensor,
+    class_weights: torch.Tensor | None = None,
+) -> Tally:
+    """Leave the gradients of the mean loss of a joint batch in the weights, and count its trials.
 
-    Parameters
-    ----------
-    times : numpy.ndarray of float32, shape (n, input)
-        Input spike times in ms.
-    labels : numpy.ndarray of int64, shape (n,)
-        Classes.
-    settings : Settings
-        Batch size and jitter.
-    generator : numpy.random.Generator
-        Source of the order and the jitter.
-
-    Yields
-    ------
-    times : torch.Tensor, shape (trial, input)
-    labels : torch.Tensor, shape (trial,)
+    Parameters are those of `step`. Each process computes its share of the sums over trials.
     """
-    order = generator.permutation(len(times))
-    for first in range(0, len(order), settings.batch_size):
-        chosen = order[first:first + settings.batch_size]
-        jittered = jitter_times(times[chosen], settings.jitter, generator)
-        yield torch.from_numpy(jittered), torch.from_numpy(labels[chosen])
+    mine = distributed.share(len(labels))
+    labels = labels[mine].to(network.weights[0].device)
+    layers = network(times[mine])
+    losses = first_spike_loss(layers[-1], labels, network.lif.tau_s)
+    weighted = losses if class_weights is None else losses * class_weights.to(losses)[labels]
+    for weights in network.weights:
+        weights.grad = None
+    (weighted.sum() / len(times)).backward()
+    tally = Tally.of(losses, layers, labels)
+    distributed.sum_(*(weights.grad for weights in network.weights))
+    distributed.sum_(tally.sums)
+    return tally
+
+
+def _check_finite(run: Run, what: str, values: torch.Tensor) -> None:
+    # A sum is finite only if every element is; large ones may overflow in it, so look closer.
+    total = values.detach().sum()
+    if not torch.isfinite(total) and not torch.isfinite(values).all():
+        raise Diverged(
+            f"{what} is no finite number any more (step {run.step + 1} of epoch {run.epoch + 1}): "
+            f"train with a smaller learning rate than {run.settings.learning_rate:g}"
+        )
 
 
 def train_epoch(
@@ -233,7 +313,7 @@ def train_epoch(
     labels: np.ndarray,
     after_step: Callable[[Evaluation], None] = lambda evaluation: None,
 ) -> Evaluation:
-    """One pass through the training samples.
+    """One pass through the training samples, or what is left of it.
 
     Parameters
     ----------
@@ -244,26 +324,38 @@ def train_epoch(
     labels : numpy.ndarray of int64, shape (n,)
         Classes.
     after_step : callable
-        Called after every step with what it returned.
+        Called after every step with how the network did before it; the run is then in a state that
+        can be saved.
 
     Returns
     -------
     Evaluation
-        Mean over the steps, each before it was taken.
+        Of all trials, each before the step it was used for.
     """
-    per_epoch = math.ceil(len(times) / run.settings.batch_size)
-    done = []
-    for index, (batch, targets) in enumerate(batches(times, labels, run.settings, run.generator)):
-        rate = learning_rate(run.epoch * per_epoch + index, run.settings.epochs * per_epoch,
+    n_trials, batch_size = len(times), run.settings.batch_size
+    n_steps = math.ceil(n_trials / batch_size)
+    class_weights = balanced_weights(labels, run.network.layer_sizes[-1]) \
+        if run.settings.balance_classes else None
+    if run.order is None:
+        run.order, run.tally = run.generator.permutation(n_trials), Tally.empty(run.network)
+    while run.position < n_trials:
+        chosen = run.order[run.position:run.position + batch_size]
+        rate = learning_rate(run.epoch * n_steps + run.step, run.settings.epochs * n_steps,
                              run.settings)
-        done.append(step(run, batch, targets, rate))
-        after_step(done[-1])
-    run.epoch += 1
-    return Evaluation(
-        float(np.mean([one.loss for one in done])),
-        float(np.mean([one.accuracy for one in done])),
-        np.mean([one.silent for one in done], axis=0).tolist(),
-    )
+        batch = jitter_times(times[chosen], run.settings.jitter, run.generator)
+        tally = step(run, torch.from_numpy(batch), torch.from_numpy(labels[chosen]), rate,
+                     class_weights)
+        run.position += len(chosen)
+        run.tally += tally
+        after_step(tally.evaluation())
+    run.epoch, run.order, run.position = run.epoch + 1, None, 0
+    return run.tally.evaluation()
+
+
+def balanced_weights(labels: np.ndarray, n_classes: int) -> torch.Tensor:
+    """What a trial of each class counts so that all classes count alike, 1 on average (class,)."""
+    counts = np.bincount(labels, minlength=n_classes)
+    return torch.from_numpy(len(labels) / (n_classes * np.maximum(counts, 1)))
 
 
 def train(
@@ -289,42 +381,78 @@ def train(
     Returns
     -------
     Network
-        `network` with its best weights, and with the settings and the history in its metadata.
+        `network` with its best weights, and with data, settings and history in its metadata.
+
+    Raises
+    ------
+    Diverged
+        If the loss or the weights are not finite any more; `network` has its best weights then.
+    InputError
+        If network and stimuli do not fit.
     """
-    run = start(network, settings)
+    return complete(start(network, stimuli, settings), stimuli, after_step, after_epoch)
+
+
+def complete(
+    run: Run,
+    stimuli: Stimuli,
+    after_step: Callable[[Evaluation], None] = lambda evaluation: None,
+    after_epoch: Callable[[Run], None] = lambda run: None,
+) -> Network:
+    """Go on with a run to its end; everything else is as in `train`."""
     times, labels = stimuli.part("train")
     times = times.astype(np.float32)
     validation = stimuli.part("validation")
-    while run.epoch < settings.epochs:
-        training = train_epoch(run, times, labels, after_step)
-        validated = evaluate(network, *validation)
-        _remember(run, training, validated)
-        after_epoch(run)
-    return finish(run)
+    try:
+        while run.epoch < run.settings.epochs:
+            training = train_epoch(run, times, labels, after_step)
+            validated = evaluate(run.network, *validation)
+            remember(run, training, validated)
+            after_epoch(run)
+    finally:
+        restore_best(run)
+    return run.network
 
 
-def _remember(run: Run, training: Evaluation, validated: Evaluation) -> None:
+def remember(run: Run, training: Evaluation, validated: Evaluation) -> None:
     """Add an epoch to the history; keep its weights if none before did better."""
-    accuracies = [entry["validation_accuracy"] for entry in run.history]
-    # Of equals the latest, which has seen the most.
-    if validated.accuracy >= max(accuracies, default=0.0):
-        run.best = [weights.detach().clone() for weights in run.network.weights]
-    run.history.append({
+    network = run.network
+    areas, silent = network.areas, validated.silent
+    entry = {
         "epoch": run.epoch,
         "loss": training.loss,
         "accuracy": training.accuracy,
         "validation_loss": validated.loss,
         "validation_accuracy": validated.accuracy,
-        "silent_fraction": validated.silent,
-    })
+        "validation_balanced_accuracy": validated.balanced_accuracy,
+        "silent_fraction": dict(zip(areas[1:], silent, strict=True)),
+    }
+    for cell_type in (dale.EXCITATORY, dale.INHIBITORY):
+        entry[f"silent_fraction_{cell_type}"] = {
+            area: 1 - float(spiking[types == cell_type].mean())
+            for area, spiking, types in zip(
+                areas[1:-1], validated.spiking[:-1], network.cell_types, strict=True)
+            if (types == cell_type).any()
+        }
+    entry["shortest_half_ms"] = {
+        area: width for area, width in zip(areas[:-1], validated.shortest_half, strict=True)
+        if math.isfinite(width)
+    }
+    # Weights are drawn and stepped to all values but 0: where one is 0, Dale's law holds it there.
+    entry["clamped_weights"] = {
+        area: int((weights == 0).sum())
+        for area, weights in zip(areas[2:], network.weights[1:], strict=True)
+    }
+    run.history.append(entry)
+    if run.best_epoch == run.epoch:
+        run.best = [weights.detach().clone() for weights in network.weights]
 
 
-def finish(run: Run) -> Network:
-    """The network with its best weights, its settings and history in its metadata."""
+def restore_best(run: Run) -> None:
+    """Give the network its best weights, and the history of how it came to them."""
     network = run.network
     with torch.no_grad():
         for weights, best in zip(network.weights, run.best, strict=True):
             weights.requires_grad_(False).copy_(best)
     network.metadata["history"] = run.history
-    network.metadata["trained"] = True
-    return network
+    network.metadata["trained"] = run.best_epoch > 0

@@ -10,7 +10,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "ephys_snn"
 PIPELINES = ("synchrony", "information_gain", "pathways", "separability")
 TORCH_SIDE = {"lif", "spike_time", "dale", "stimuli", "datasets", "network", "loss", "silence",
-              "evaluation", "training", "train", "kernels"}
+              "evaluation", "training", "checkpoint", "training_session", "dry_run", "train",
+              "kernels"}
 
 
 def module_imports() -> dict[str, set[str]]:

@@ -11,7 +11,7 @@ import torch
 from ephys_snn import train
 from ephys_snn.evaluation import evaluate
 from ephys_snn.network import Network
-from ephys_snn.stimuli import load_stimuli
+from ephys_snn.stimuli import LatencyCode, load_stimuli
 
 SMALL = ["--hidden", "12", "8", "--epochs", "2"]
 
@@ -38,7 +38,8 @@ def test_a_model_is_saved_with_all_that_recording_needs(own_data, tmp_path, caps
     assert [(types == "excitatory").sum() for types in network.cell_types] == [6, 4]
     known = network.metadata
     assert known["data"] == {"name": "own", "source": str(own_data),
-                             "path": str(own_data.resolve()), "shape": [2, 3]}
+                             "path": str(own_data.resolve()), "shape": [2, 3],
+                             "sha256": load_stimuli(own_data, LatencyCode(2, 15)).sha256()}
     assert known["classes"] == ["ant", "bee"]
     assert known["encoding"] == {"early": 2.0, "late": 15.0}
     assert known["seed"] == known["training"]["seed"] == 7
@@ -103,7 +104,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_training(tmp_path, c
 def test_writability_is_tried_without_touching_the_old_model(tmp_path):
     old = tmp_path / "model.pt"
     old.write_bytes(b"old")
-    train.check_writable(old)
+    train.prepare_output(old)
     assert old.read_bytes() == b"old" and list(tmp_path.iterdir()) == [old]
 
 
