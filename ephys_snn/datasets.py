@@ -448,7 +448,7 @@ def _check_times(times: np.ndarray, source: str | Path) -> np.ndarray:
             f"got {'NaN' if np.isnan(times).any() else f'{times.min():g} ms'}"
         )
     if np.isinf(times).all():
-        raise InputError(f"`times` of {path} are all inf: no input ever spikes")
+        raise InputError(f"`times` of {source} are all inf: no input ever spikes")
     return times
 
 
