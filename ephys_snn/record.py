@@ -25,7 +25,7 @@ from ephys_snn.network import Network
 from ephys_snn.nix import write_nix
 from ephys_snn.options import positive_int, seed
 from ephys_snn.recording import Recording, Trials, Units
-from ephys_snn.stimuli import LatencyCode, Stimuli, jitter_times, load_stimuli
+from ephys_snn.stimuli import LatencyCode, Stimuli, encode, jitter_times
 
 TRIAL_PERIOD = 100.0  # ms
 TRIAL_DURATION = 90.0  # ms
@@ -235,7 +235,11 @@ def _load_data(network: Network, options: argparse.Namespace) -> Stimuli:
     if not options.data and source not in datasets.NAMED and not Path(source).exists():
         raise InputError(f"the data that {options.model} was trained on are no longer at {source}; "
                          "say with --data where they are")
-    return load_stimuli(source, LatencyCode(**encoding), network.metadata.get("classes"))
+    data_set = datasets.load(source)
+    classes = network.metadata.get("classes", data_set.classes)
+    if set(classes) <= set(data_set.classes):  # else `check_fit` says what does not fit
+        data_set = datasets.choose_classes(data_set, classes)
+    return encode(data_set, LatencyCode(**encoding), str(source))
 
 
 def _annotations(network: Network, options: argparse.Namespace) -> dict:
