@@ -10,13 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ephys_snn.contents import Contents, Marks
-from ephys_snn.errors import Parser, command
+from ephys_snn.contents import Contents, Marks, text
+from ephys_snn.errors import InputError, Parser, command
+from ephys_snn.options import add_recording_options, open_recording
 from ephys_snn.reading import read_contents
-from ephys_snn.recording import sort_labels
+from ephys_snn.recording import SEGMENT_START, SEGMENT_STOP, format_label, sort_labels
+from ephys_snn.trial_marks import DECISION_EVENT, TRIALS_EPOCH
 
 LISTED = 12  # areas or labels; more are counted
 VALUE_WIDTH = 100  # characters of an annotation
+AREA_WORDS = ("area", "region", "location", "structure", "layer", "shank", "probe", "tetrode")
+MAX_CLASSES = 20  # of an annotation that may be the class
+WINDOW = 500.0  # ms after an Event, if the next one does not come before
 
 
 def describe_contents(contents: Contents) -> list[str]:
@@ -31,6 +36,9 @@ def describe_contents(contents: Contents) -> list[str]:
     for key in sorted({key for train in contents.trains for key in train.annotations}):
         values = [str(train.annotations.get(key, "(none)")) for train in contents.trains]
         lines.append(f"spike trains have '{key}': {_count(values)}")
+    lines += [f"spike trains are in a {kind.replace('_', ' ')}: "
+              + _count([name or "(none, or several)" for name in of_trains])
+              for kind, of_trains in contents.memberships.items()]
     lines += [_describe_marks("Epoch", epoch) for epoch in contents.epochs]
     lines += [_describe_marks("Event", event) for event in contents.events]
     for (source, target), matrix in contents.weights.items():
@@ -49,29 +57,54 @@ def _area_options(contents: Contents) -> list[str]:
     trains = contents.trains
     if all("area" in train.annotations for train in trains):
         return []
-    for key in sorted({key for train in trains for key in train.annotations}):
-        values = [train.annotations.get(key) for train in trains]
-        if all(isinstance(value, str) and value for value in values) and \
-                1 < len(set(values)) <= len(values) / 2:
+    groupings = {key: [train.annotations.get(key) for train in trains]
+                 for key in sorted({key for train in trains for key in train.annotations})
+                 if any(word in key.lower() for word in AREA_WORDS)} | contents.memberships
+    for key, values in groupings.items():
+        if None not in values and 1 < len({str(value) for value in values}) <= len(values) / 2:
             return ["--area", key]
-    return ["--one-area", "NAME"]
+    return ["--one-area", "unknown"]
 
 
 def _trial_options(contents: Contents) -> list[str]:
     epochs = [epoch for epoch in contents.epochs if len(epoch)]
-    events = [event for event in contents.events if len(event) and event.name != "decision"]
     if not epochs:
-        # The name must tell the events apart.
-        names = Counter(event.name for event in events)
-        unique = [event for event in events if names[event.name] == 1]
-        labelled = [event for event in unique if (event.labels != "").all()]
-        return ["--trials", (labelled or unique)[0].name, "--window", "0", "500"] if unique else []
-    chosen = max(epochs, key=lambda epoch: ((epoch.labels != "").all(), len(epoch)))
-    options = ["--trials", chosen.name] if len(epochs) > 1 else []
-    varying = np.ptp(chosen.durations) > 0.01 * chosen.durations.mean()
-    if varying:
-        options += ["--window", "0", f"{chosen.durations.min():g}"]
+        return _event_options([event for event in contents.events
+                               if len(event) and event.name != DECISION_EVENT])
+    usual = [epoch for epoch in epochs if epoch.name == TRIALS_EPOCH]
+    chosen = usual[0] if len(usual) == 1 else \
+        max(epochs, key=lambda epoch: ((epoch.labels != "").all(), len(epoch)))
+    options = ["--trials", chosen.name] if len(epochs) > 1 and len(usual) != 1 else []
+    options += _label_options(chosen)
+    lasting = chosen.durations[chosen.durations > 0]
+    if len(lasting) and np.ptp(lasting) > 0.01 * lasting.mean():
+        options += ["--window", "0", f"{lasting.min():g}"]
     return options
+
+
+def _event_options(events: Sequence[Marks]) -> list[str]:
+    """An Event as the trials: one whose name tells it apart, if possible one with labels."""
+    names = Counter(event.name for event in events)
+    unique = [event for event in events if names[event.name] == 1]
+    if not unique:
+        return []
+    chosen = next((event for event in unique if (event.labels != "").all()), unique[0])
+    apart = np.diff(np.sort(chosen.times))
+    stop = min(WINDOW, float(np.median(apart))) if len(apart) and apart.min() > 0 else WINDOW
+    return ["--trials", chosen.name, *_label_options(chosen), "--window", "0", f"{stop:g}"]
+
+
+def _label_options(marks: Marks) -> list[str]:
+    """Where labels are missing, the first annotation of few values that all repeat, words first."""
+    if (marks.labels != "").all():
+        return []
+    found = []
+    for key, values in marks.annotations.items():
+        counts = Counter(text([format_label(value) for value in values.tolist()]).tolist())
+        if key not in (SEGMENT_START, SEGMENT_STOP) and 1 < len(counts) <= MAX_CLASSES \
+                and min(counts.values()) > 1:
+            found.append((values.dtype.kind not in "US", key))
+    return ["--label", min(found, key=lambda entry: entry[0])[1]] if found else []
 
 
 def _describe_marks(kind: str, marks: Marks) -> str:
@@ -103,7 +136,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m ephys_snn.inspect",
         description="Print what a recording offers and the command that would analyse it.")
     options.add_argument("recording", type=Path, metavar="RECORDING",
-                         help="a .nix file, or any other file that Neo reads")
+                         help="a NIX or NWB file, or any other that Neo reads")
     return options
 
 
@@ -114,12 +147,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     contents = read_contents(path)
     print(f"{path}")
     print("\n".join(f"  {line}" for line in describe_contents(contents)))
+    options = suggest_options(contents)
     if not any(len(marks) for marks in (*contents.epochs, *contents.events)):
-        print("\nIt has no Epochs and no Events that could be trials; add them, or see "
-              "recordings/README.md.")
-    else:
-        line = shlex.join(["python", "pipelines/report.py", str(path), *suggest_options(contents)])
-        print(f"\nTo analyse it:\n  {line}")
+        print("\nIt has no Epochs and no Events that could be trials. Give onset and duration (ms) "
+              "and label of every trial in a table:\n  " + _report_command(
+                  path, [*options, "--trials-table", "TRIALS.csv"]))
+        return
+    print(f"\n{_try_out(path, options)}To analyse it:\n  {_report_command(path, options)}")
+
+
+def _try_out(path: Path, options: Sequence[str]) -> str:
+    """What the pipelines would say of the file with these options."""
+    arguments = Parser(prog="report")
+    add_recording_options(arguments)
+    try:
+        recording, _ = open_recording(arguments.parse_args([str(path), *options]))
+    except InputError as error:
+        return f"The command below needs more than was found here: {error}\n\n"
+    return "".join(f"note: {note}\n" for note in recording.notes) + "\n" * bool(recording.notes)
+
+
+def _report_command(path: Path, options: Sequence[str]) -> str:
+    return shlex.join(["python", "-m", "ephys_snn", "report", str(path), *options])
 
 
 if __name__ == "__main__":

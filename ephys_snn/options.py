@@ -27,7 +27,7 @@ from ephys_snn.window_limits import is_recorded, keep_clean, limits_of
 def add_recording_options(parser: argparse.ArgumentParser) -> None:
     """Add the file and how to read it: areas, trials, labels, response window."""
     parser.add_argument("recording", type=Path, metavar="RECORDING",
-                        help="a .nix file, or any other file that Neo reads")
+                        help="a NIX or NWB file, or any other that Neo reads")
     group = parser.add_argument_group("how to read the recording")
     areas = group.add_mutually_exclusive_group()
     areas.add_argument("--area", metavar="KEY", default="area",
