@@ -30,7 +30,13 @@ from ephys_snn.options import (
     positive_int,
     results_path,
 )
-from ephys_snn.pipelines import information_gain, pathways, separability, synchrony
+from ephys_snn.pipelines import (
+    information_gain,
+    pathways,
+    separability,
+    single_units,
+    synchrony,
+)
 from ephys_snn.pipelines.pipeline import Pipeline
 from ephys_snn.recording import Recording, ResponseWindows
 from ephys_snn.results import PipelineResult, provenance, results_folder, write_results
@@ -41,6 +47,7 @@ TITLES = {
     "pathways": "Class-specific pathways",
     "separability": "Separability of the classes",
 }
+BESIDES = {"evoked": "Evoked and spontaneous activity", "psth": "Single units"}
 PIPELINES = (synchrony.PIPELINE, information_gain.PIPELINE, pathways.PIPELINE,
              separability.PIPELINE)
 CAPTIONS = {
@@ -127,13 +134,16 @@ def write_report(args: argparse.Namespace) -> tuple[Path, list[Section], str]:
     -------
     page : Path
     sections : list of Section
-        One per pipeline.
+        One per pipeline, then what was asked for besides.
     summary : str
         What was found, in one paragraph.
     """
     recording, windows = open_recording(args)
     folder = results_folder(results_path(args))
-    sections = run_pipelines(recording, windows, args, folder)
+    besides = [_section(result, write_results(result, recording, folder, "png", args.dpi),
+                        BESIDES[result.name])
+               for result in single_units.analyse(recording, windows, args)]
+    sections = [*run_pipelines(recording, windows, args, folder), *besides]
     page = folder / "report.html"
     with replacing(page) as temporary:
         temporary.write_text(render(recording, windows, sections, args), encoding="utf-8")
@@ -179,9 +189,13 @@ def _run(index: int, options: argparse.Namespace) -> Section:
         written = write_results(result, recording, folder, "png", options.dpi)
     except InputError as error:
         return Section(pipeline.name, TITLES[pipeline.name], [], [], [], {}, {}, str(error))
+    return _section(result, written, TITLES[pipeline.name])
+
+
+def _section(result: PipelineResult, written: Sequence[Path], title: str) -> Section:
     figures = [path for path in written if path.suffix == ".png"]
-    return Section(pipeline.name, TITLES[pipeline.name], list(result.summary),
-                   list(result.warnings), figures, dict(result.tables), dict(result.parameters))
+    return Section(result.name, title, list(result.summary), list(result.warnings), figures,
+                   dict(result.tables), dict(result.parameters))
 
 
 def pipeline_options(pipeline: Pipeline, args: argparse.Namespace) -> argparse.Namespace:

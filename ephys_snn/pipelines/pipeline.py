@@ -12,6 +12,7 @@ from ephys_snn.options import (
     open_recording,
     results_path,
 )
+from ephys_snn.pipelines import single_units
 from ephys_snn.recording import Recording, ResponseWindows
 from ephys_snn.results import PipelineResult, results_folder, write_results
 
@@ -47,10 +48,13 @@ def run(pipeline: Pipeline, argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     recording, windows = open_recording(args)
     results_folder(results_path(args))  # before the work, not after it
-    result = pipeline.analyse(recording, windows, args)
-    written = write_results(result, recording, results_path(args), args.format, args.dpi)
-    for warning in [*recording.notes, *result.warnings]:
+    # What may ask for another choice comes before the long work, but is told after it.
+    besides = single_units.analyse(recording, windows, args)
+    results = [pipeline.analyse(recording, windows, args), *besides]
+    written = [path for result in results for path in write_results(
+        result, recording, results_path(args), args.format, args.dpi)]
+    for warning in [*recording.notes, *(line for result in results for line in result.warnings)]:
         print(f"note: {warning}", file=sys.stderr)
     if not args.quiet:
-        print("\n".join(result.summary))
+        print("\n".join(line for result in results for line in result.summary))
         print("\n".join(f"wrote {path}" for path in written))
