@@ -192,6 +192,7 @@ def test_lanes_compute_as_arrays_do(dtype):
             simd.fused_difference(a, b, c),
             simd.where_positive(a, b),
             simd.where_nonzero(a, b, c),
+            simd.larger(a, b),
             simd.spread(x[1]),
             simd.spread_from(y, index),
         )
@@ -199,7 +200,7 @@ def test_lanes_compute_as_arrays_do(dtype):
             simd.store(out, k * n, results[k])
         return simd.at_least(a, b), simd.total(a), simd.largest(a), simd.item(z, index)
 
-    out = np.empty(9 * n, dtype)
+    out = np.empty(10 * n, dtype)
     bits, total, largest, item = compute(x, y, z, 3, out)
     expected = [
         x + y,
@@ -209,10 +210,11 @@ def test_lanes_compute_as_arrays_do(dtype):
         x * y - z,
         np.where(x > 0, y, 0),
         np.where(x != 0, y, z),
+        np.maximum(x, y),
         np.full(n, x[1]),
         np.full(n, y[3]),
     ]
-    np.testing.assert_array_equal(out.reshape(9, n), expected)
+    np.testing.assert_array_equal(out.reshape(10, n), expected)
     assert [(bits >> k) & 1 for k in range(n)] == (x >= y).tolist()
     assert (total, largest, item) == (x.sum(), x.max(), z[3])
 

@@ -51,6 +51,7 @@ from ephys_snn.kernels.simd import (
     fused_difference,
     gather_group,
     item,
+    larger,
     largest,
     load,
     load_group,
@@ -101,6 +102,9 @@ ROUNDING = 1e-5
 
 TILE_INPUTS, TILE_TRIALS = 4, 96
 """Inputs and trials that the backward pass treats at a time, the trials a multiple of the lanes."""
+
+TILE_SCANNED = 16
+"""Trials that the forward pass treats at a time."""
 
 PATIENCE = 1.0
 """Seconds after which a first call says what it is doing."""
@@ -153,7 +157,8 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
     terms, gain = np.empty((2, n_blocks, n_trials, lanes), dtype)
     spike_times = np.empty((n_trials, n_post), dtype)
     with _announcing_compilation(dtype):
-        _pack(weights.detach().contiguous().numpy(), lif.threshold, packed, smallest)
+        flat_weights = weights.detach().contiguous().numpy().reshape(-1)
+        _pack(flat_weights, n_pre, lif.threshold, packed.reshape(-1), smallest)
         spans = _in_parallel(
             _forward_trials,
             n_trials,
@@ -278,23 +283,26 @@ def _announcing_compilation(dtype):
 
 
 @kernel
-def _pack(weights, threshold, packed, smallest):
+def _pack(weights, n_pre, threshold, packed, smallest):
     """Weights in units of θ in blocks of lanes, padded by 0; the most negative of each input."""
-    n_blocks, n_pre, lanes = packed.shape
-    n_post = weights.shape[1]
-    scale = packed.dtype.type(1 / threshold)
+    lanes = LANES_FLOAT32 if packed.itemsize == 4 else LANES_FLOAT64
+    n_post = weights.size // n_pre
+    dtype = packed.dtype.type
+    nothing, scale = spread(dtype(0)), spread(dtype(1 / threshold))
+    partial = np.zeros(lanes, packed.dtype)
     for i in range(n_pre):
-        lowest = packed.dtype.type(0)
-        for block in range(n_blocks):
-            first = block * lanes
-            width = min(lanes, n_post - first)
-            for lane in range(width):
-                weight = weights[i, first + lane] * scale
-                packed[block, i, lane] = weight
-                lowest = min(lowest, weight)
-            for lane in range(width, lanes):
-                packed[block, i, lane] = 0
-        smallest[i] = lowest
+        inhibition = nothing
+        for first in range(0, n_post, lanes):
+            at = i * n_post + first
+            if first + lanes <= n_post:
+                of_block = scale * load(weights, at)
+            else:
+                for lane in range(n_post - first):
+                    partial[lane] = weights[at + lane]
+                of_block = scale * load(partial, 0)
+            store(packed, first * n_pre + i * lanes, of_block)
+            inhibition = larger(inhibition, nothing - of_block)
+        smallest[i] = -largest(inhibition)
 
 
 @kernel
@@ -315,44 +323,61 @@ def _forward_trials(
     gain,
     spikes,
 ):
-    """Spike times of the trials [start, stop); the longest span of their inputs in τ_m."""
+    """Spike times of the trials [start, stop); the longest span of their inputs in τ_m.
+
+    Tiles of trials keep what is read again for every block of neurons in a fast cache.
+    """
     n_trials, n_pre = times.shape
     n_post = spikes.shape[1]
     dtype = packed.dtype.type
     lanes = LANES_FLOAT32 if packed.itemsize == 4 else LANES_FLOAT64
-    width = packed.size // n_pre
-    n_chunk = stop - start
+    n_blocks = packed.size // (n_pre * lanes)
     n_groups = (n_pre + GROUP - 1) // GROUP
-    events = np.empty((n_chunk, N_QUANTITIES, n_groups * GROUP), packed.dtype)
-    rows = np.empty((n_chunk, n_groups * GROUP), np.int64)
-    bounds = np.empty((n_chunk, N_BOUNDS, n_groups), packed.dtype)
-    origins = np.empty(n_chunk, packed.dtype)
-    sums = np.empty((n_chunk, 3, width), packed.dtype)
+    events = np.empty((TILE_SCANNED, N_QUANTITIES, n_groups * GROUP), packed.dtype)
+    rows = np.empty((TILE_SCANNED, n_groups * GROUP), np.int64)
+    bounds = np.empty((TILE_SCANNED, N_BOUNDS, n_groups), packed.dtype)
+    origins = np.empty(TILE_SCANNED, packed.dtype)
+    every_sum = np.empty(3 * n_blocks * TILE_SCANNED * lanes, packed.dtype)
     sorter = np.empty((4, n_pre), np.uint32)
     span = dtype(0)
-    for b in range(n_chunk):
-        trial = start + b
-        n = _spiking_inputs(times[trial], spiking[trial])
-        n_spiking[trial] = n
-        inputs, since_first = spiking[trial, :n], since[trial, :n]
-        origins[b], last = _time_since_first(times[trial], inputs, dtype(tau), since_first)
-        span = max(span, last)
-        if not span <= longest:
-            return span
-        exponentials = growth[trial, :n]
-        for k in range(n):
-            exponentials[k] = _exp(since_first[k])
-        _sort(since_first, last, sorter, rows[b])
-        _prepare(since_first, exponentials, inputs, smallest, equal, rows[b], events[b], bounds[b])
-        for k in range(rows.shape[1]):
-            rows[b, k] *= lanes
-    _scan(n_spiking[start:stop], rows, events, bounds, packed, equal, n_pre, n_post, sums)
-    for b in range(n_chunk):
-        _solve(sums[b], equal)
-        at, stride = (start + b) * lanes, n_trials * lanes
-        _keep_for_gradient(sums[b], equal, at, stride, lanes, terms, gain)
-        for o in range(n_post):
-            spikes[start + b, o] = sums[b, 2, o] * dtype(tau) + origins[b]
+    for first in range(start, stop, TILE_SCANNED):
+        n_tile = min(TILE_SCANNED, stop - first)
+        sums = every_sum[: 3 * n_blocks * n_tile * lanes].reshape(3, n_blocks, n_tile, lanes)
+        for b in range(n_tile):
+            trial = first + b
+            n = _spiking_inputs(times[trial], spiking[trial])
+            n_spiking[trial] = n
+            inputs, since_first = spiking[trial, :n], since[trial, :n]
+            origins[b], last = _time_since_first(times[trial], inputs, dtype(tau), since_first)
+            span = max(span, last)
+            if not span <= longest:
+                return span
+            exponentials = growth[trial, :n]
+            for k in range(n):
+                exponentials[k] = _exp(since_first[k])
+            _sort(since_first, last, sorter, rows[b])
+            _prepare(
+                since_first, exponentials, inputs, smallest, equal, rows[b], events[b], bounds[b]
+            )
+            for k in range((n + GROUP - 1) // GROUP * GROUP):
+                rows[b, k] *= lanes
+        counts = n_spiking[first : first + n_tile]
+        _scan(counts, rows, events, bounds, packed, equal, n_pre, n_post, sums)
+        for block in range(n_blocks):
+            first_sum, second_sum = sums[0, block].reshape(-1), sums[1, block].reshape(-1)
+            spike_times = sums[2, block].reshape(-1)
+            at = (block * n_trials + first) * lanes
+            place = slice(at, at + n_tile * lanes)
+            if equal:
+                _solve_equal(first_sum, second_sum, spike_times)
+                _keep_equal(first_sum, spike_times, terms[place], gain[place])
+            else:
+                _solve_double(first_sum, second_sum, spike_times)
+                _keep_double(second_sum, spike_times, terms[place], gain[place])
+            for b in range(n_tile):
+                for lane in range(min(lanes, n_post - block * lanes)):
+                    time = sums[2, block, b, lane] * dtype(tau) + origins[b]
+                    spikes[first + b, block * lanes + lane] = time
     return span
 
 
@@ -487,15 +512,16 @@ def _still(events, k, later, equal):
 def _scan(n_events, rows, events, bounds, packed, equal, n_pre, n_post, sums):
     """Causal sums of every trial and neuron at its threshold crossing.
 
-    sums[b] holds A, B and, of a neuron that has not crossed threshold by the last input, the reach
-    r of that input, else -1.
+    sums holds A, B and, of a neuron that has not crossed threshold by the last input, the reach r
+    of that input, else -1; each as (block, trial, lane).
     """
     lanes = LANES_FLOAT32 if packed.itemsize == 4 else LANES_FLOAT64
     n_blocks = packed.size // (n_pre * lanes)
-    width = n_blocks * lanes
+    everything, plane = sums.reshape(-1), sums.size // 3
     nothing = packed.dtype.type(0)
     states = np.empty((rows.shape[1] // GROUP + 1) * 2 * lanes, packed.dtype)
     suspects = np.empty((rows.shape[1] // GROUP, 2), np.int64)
+    found = np.full((3, GROUP + 1), -1, packed.dtype)
     for block in range(n_blocks):
         weights_of_block = packed[block * n_pre * lanes : (block + 1) * n_pre * lanes]
         neurons = (1 << min(lanes, n_post - block * lanes)) - 1
@@ -521,11 +547,11 @@ def _scan(n_events, rows, events, bounds, packed, equal, n_pre, n_post, sums):
                 n_suspect += possibly != 0
                 if silent == 0:
                     break
-            flat = sums[b].reshape(-1)
-            store(flat, block * lanes, first)
-            store(flat, width + block * lanes, second)
+            at = (block * len(n_events) + b) * lanes
+            store(everything, at, first)
+            store(everything, at + plane, second)
             last = events[b, REACH, n_events[b] - 1] if n_events[b] > 0 else nothing
-            store(flat, 2 * width + block * lanes, spread(last))
+            store(everything, at + 2 * plane, spread(last))
             _locate(
                 suspects[:n_suspect],
                 states,
@@ -534,25 +560,25 @@ def _scan(n_events, rows, events, bounds, packed, equal, n_pre, n_post, sums):
                 bounds[b],
                 weights_of_block,
                 equal,
-                flat,
-                width,
-                block * lanes,
+                found,
+                everything,
+                plane,
+                at,
             )
 
 
 @kernel
-def _locate(suspects, states, rows, events, bounds, packed, equal, sums, width, column):
+def _locate(suspects, states, rows, events, bounds, packed, equal, found, sums, plane, column):
     """Find where in the groups of inputs with suspects these neurons cross threshold.
 
     Most suspects did not, and are told apart by what would be their membrane without the group's
     inhibition. For the others the lanes are the inputs of a group, and the running totals a
     neuron's sums after each. From the last group to the first, so that a neuron's first crossing
-    is the one that stays.
+    is the one that stays. `found` is scratch for the sums and -1.
     """
     lanes = LANES_FLOAT32 if packed.itemsize == 4 else LANES_FLOAT64
     n = rows.size
-    firsts, seconds = np.empty(GROUP + 1, packed.dtype), np.empty(GROUP + 1, packed.dtype)
-    lasts = np.full(GROUP + 1, -1, packed.dtype)
+    firsts, seconds, lasts = found[0], found[1], found[2]
     for entry in range(len(suspects) - 1, -1, -1):
         group, possibly = suspects[entry, 0], suspects[entry, 1]
         start = group * GROUP
@@ -581,10 +607,10 @@ def _locate(suspects, states, rows, events, bounds, packed, equal, sums, width, 
             # Inputs with a possible peak before the first sure crossing: -1 where there is none.
             before = (crossed & -crossed) - 1
             if at_least(membrane, near) & ~crossed & before:
-                found, x, y = _locate_peak(x, y, lane, start, rows, events, packed, equal)
+                peaks, x, y = _locate_peak(x, y, lane, start, rows, events, packed, equal)
                 store(firsts, 0, spread_group(x))
                 store(seconds, 0, spread_group(y))
-                crossed = np.int64(found)
+                crossed = np.int64(peaks)
             else:
                 store(firsts, 0, sum_first)
                 store(seconds, 0, sum_second)
@@ -593,10 +619,10 @@ def _locate(suspects, states, rows, events, bounds, packed, equal, sums, width, 
             at = column + lane
             put(firsts, GROUP, item(sums, at))
             put(sums, at, item(firsts, place))
-            at += width
+            at += plane
             put(seconds, GROUP, item(sums, at))
             put(sums, at, item(seconds, place))
-            at += width
+            at += plane
             put(lasts, GROUP, item(sums, at))
             put(sums, at, item(lasts, place))
 
@@ -624,17 +650,11 @@ def _locate_peak(x, y, lane, start, rows, events, packed, equal):
 
 
 @kernel
-def _solve(sums, equal):
-    """Replace the third row of the sums by the times of the crossings, inf where there is none."""
-    if equal:
-        _solve_equal(sums[0], sums[1], sums[2])
-    else:
-        _solve_double(sums[0], sums[1], sums[2])
-
-
-@kernel
 def _solve_equal(first, second, times):
-    """For τ_m = τ_s; `times` holds the time of the last input, or -1 after a crossing."""
+    """Times of the crossings for τ_m = τ_s, inf where there is none.
+
+    `times` holds the time of the last input, or -1 after a crossing.
+    """
     one = first.dtype.type(1)
     for o in range(first.size):
         last = times[o]
@@ -648,7 +668,7 @@ def _solve_equal(first, second, times):
 
 @kernel
 def _solve_double(first, second, times):
-    """For τ_m = 2 τ_s; `times` holds the exponential of the last input's time, or -1."""
+    """As `_solve_equal` for τ_m = 2 τ_s; `times` holds the exponential of the last input's time."""
     one, two, four = first.dtype.type(1), first.dtype.type(2), first.dtype.type(4)
     for o in range(first.size):
         last = times[o]
@@ -661,20 +681,8 @@ def _solve_double(first, second, times):
 
 
 @kernel
-def _keep_for_gradient(sums, equal, at, stride, lanes, terms, gain):
-    """terms and gain (see `Causes`) of one trial, from A, B and T."""
-    for block in range(sums.shape[1] // lanes):
-        part = slice(block * lanes, (block + 1) * lanes)
-        place = slice(block * stride + at, block * stride + at + lanes)
-        if equal:
-            _keep_equal(sums[0, part], sums[2, part], terms[place], gain[place])
-        else:
-            _keep_double(sums[1, part], sums[2, part], terms[place], gain[place])
-
-
-@kernel
 def _keep_equal(first, times, terms, gain):
-    """V'(T) = A e^-T - 1."""
+    """terms and gain (see `Causes`) from A and T; V'(T) = A e^-T - 1."""
     zero, one = first.dtype.type(0), first.dtype.type(1)
     smallest = first.dtype.type(reference.SMALLEST_SLOPE)
     for o in range(first.size):
@@ -687,7 +695,7 @@ def _keep_equal(first, times, terms, gain):
 
 @kernel
 def _keep_double(second, times, terms, gain):
-    """V'(T) = B e^-2T - 1."""
+    """terms and gain (see `Causes`) from B and T; V'(T) = B e^-2T - 1."""
     zero, one, two = second.dtype.type(0), second.dtype.type(1), second.dtype.type(2)
     smallest = second.dtype.type(reference.SMALLEST_SLOPE)
     for o in range(second.size):
@@ -753,7 +761,7 @@ def _backward_inputs(
     want_times = grad_times.size > 0
     n_causal = np.empty(stop - start, np.int64)
     trials = np.empty((stop - start) * TILE_TRIALS, np.int64)
-    moments = np.empty((2, (stop - start) * TILE_TRIALS), packed.dtype)
+    since_causal, growth_causal = np.empty((2, trials.size), packed.dtype)
     products = np.empty(TILE_INPUTS * TILE_TRIALS * GROUP, packed.dtype)
     partial = np.zeros(lanes, packed.dtype)
     for tile in range(0, n_trials, TILE_TRIALS):
@@ -771,7 +779,8 @@ def _backward_inputs(
             equal,
             n_causal,
             trials,
-            moments,
+            since_causal,
+            growth_causal,
         )
         for first in range(start, stop, TILE_INPUTS):
             last = min(first + TILE_INPUTS, stop)
@@ -779,27 +788,31 @@ def _backward_inputs(
                 products[:] = 0
             for block in range(n_blocks):
                 width = min(lanes, n_post - block * lanes)
+                whole = width == lanes
+                part = slice(block * n_trials * lanes, (block + 1) * n_trials * lanes)
+                terms_of_block, share_of_block = terms[part], share[part]
+                latest_of_block = latest[block]
                 for i in range(first, last):
                     at = i * n_post + block * lanes
-                    whole = width == lanes
                     gradient = spread(packed.dtype.type(0))
                     if tile > 0:
                         if not whole:
                             partial[:width] = grad_weights[at : at + width]
                         gradient = load(grad_weights, at) if whole else load(partial, 0)
-                    entry = (i - start) * TILE_TRIALS
                     gradient = factor * _pull(
+                        (i - start) * TILE_TRIALS,
                         n_causal[i - start],
-                        trials[entry : entry + TILE_TRIALS],
-                        moments[0, entry : entry + TILE_TRIALS],
-                        moments[1, entry : entry + TILE_TRIALS],
-                        latest[block],
+                        trials,
+                        since_causal,
+                        growth_causal,
+                        latest_of_block,
                         load(packed, (block * n_pre + i) * lanes),
-                        terms[block * n_trials * lanes : (block + 1) * n_trials * lanes],
-                        share[block * n_trials * lanes : (block + 1) * n_trials * lanes],
+                        terms_of_block,
+                        share_of_block,
                         equal,
                         want_times,
-                        products[(i - first) * TILE_TRIALS * GROUP :],
+                        products,
+                        (i - first) * TILE_TRIALS * GROUP,
                         gradient,
                     )
                     if whole:
@@ -814,7 +827,9 @@ def _backward_inputs(
                     for k in range(n_causal[i - start]):
                         at = ((i - first) * TILE_TRIALS + k) * GROUP
                         product = total(load_group(products, at))
-                        grad_times[trials[entry + k] * n_pre + i] = moments[1, entry + k] * product
+                        grad_times[trials[entry + k] * n_pre + i] = (
+                            growth_causal[entry + k] * product
+                        )
 
 
 @kernel
@@ -830,7 +845,8 @@ def _causal_trials(
     equal,
     n_causal,
     trials,
-    moments,
+    since_causal,
+    growth_causal,
 ):
     """For each input the trials in [first, last) in which a spike with a gradient follows it.
 
@@ -850,16 +866,29 @@ def _causal_trials(
                 break
             entry = i * TILE_TRIALS + n_causal[i]
             trials[entry] = b
-            moments[0, entry] = times[k]
-            moments[1, entry] = exponentials[k]
+            since_causal[entry] = times[k]
+            growth_causal[entry] = exponentials[k]
             n_causal[i] += reaches[k] < latest_of_trial
 
 
 @kernel
 def _pull(
-    n, trials, since, growth, latest, weights, terms, share, equal, want_times, products, gradient
+    entry,
+    n,
+    trials,
+    since,
+    growth,
+    latest,
+    weights,
+    terms,
+    share,
+    equal,
+    want_times,
+    products,
+    place,
+    gradient,
 ):
-    """Add up the effects of one input on one block of neurons over n trials.
+    """Add up the effects of one input on one block of neurons over n trials, from an entry on.
 
     With d = T - t, or 1 - e^(t - T) for τ_m = 2 τ_s, the response and its derivative are
     k = e^(t - T) d and k' = e^(t - T) (1 - d) or e^(t - T) (1 - 2 d).
@@ -867,7 +896,7 @@ def _pull(
     lanes = LANES_FLOAT32 if terms.itemsize == 4 else LANES_FLOAT64
     one = spread(terms.dtype.type(1))
     reaches = since if equal else growth
-    for k in range(n):
+    for k in range(entry, entry + n):
         b = item(trials, k)
         if item(latest, b) > item(reaches, k):
             if equal:
@@ -881,8 +910,8 @@ def _pull(
                 slope = causal_share - value
                 if not equal:
                     slope = slope - value
-                product = folded_product(weights, slope)
-                store(products, k * GROUP, load_group(products, k * GROUP) + product)
+                at = place + (k - entry) * GROUP
+                store(products, at, load_group(products, at) + folded_product(weights, slope))
     return gradient
 
 

@@ -18,6 +18,7 @@ the names end in ``_group``.
 ``at_least(x, y)``     an integer whose bit k is 1 where x[k] >= y[k]
 ``where_positive``     ``(x, y)``: y[k] where x[k] > 0, else 0
 ``where_nonzero``      ``(x, y, z)``: y[k] where x[k] is not 0, else z[k]
+``larger(x, y)``       the larger of x[k] and y[k]
 ``total(x)``           the sum over the lanes, by halves; ``largest(x)`` the largest of them
 ``folded_product``     ``(x, y)``: a group with the products, added up in pieces
 ``gather_group``       ``(a, j, i, o)``: a[j[i] + o], …, a[j[i + 7] + o]
@@ -340,6 +341,16 @@ def _define_reduction(combine):
 
 def _larger(builder, x, y):
     return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+
+
+@intrinsic
+def larger(typingctx, x, y):
+    """The larger of x[k] and y[k]."""
+
+    def generate(context, builder, signature, arguments):
+        return _larger(builder, *arguments)
+
+    return x(x, y), generate
 
 
 total = _define_reduction(lambda builder, x, y: builder.fadd(x, y))
