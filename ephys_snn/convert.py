@@ -1,4 +1,4 @@
-"""Any file that Neo reads, written by the recording contract: ``... ephys_snn.convert IN OUT.nix``.
+"""Any recording, written by the recording contract: ``... ephys_snn.convert IN OUT.nix``.
 
 What the options choose (areas and their order, trials, labels) becomes part of the file, so that
 the pipelines need no options afterwards.
@@ -32,9 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser().parse_args(arguments)
     if args.out.exists() and args.recording.exists() and args.out.samefile(args.recording):
         raise InputError(f"{args.out} is the recording itself; name another file to write")
-    recording, _ = open_recording(args)
+    recording, windows = open_recording(args)
     write_nix(args.out, recording)
     print("\n".join(recording.notes))
+    if args.window is not None or args.until is not None:
+        print(f"the response window ({windows.description}) is no part of the file; give it to "
+              "the pipelines again")
     print(f"wrote {args.out}: {len(recording.units)} units in {len(recording.areas)} areas, "
           f"{len(recording.trials)} trials of {len(recording.trials.classes)} classes")
 

@@ -6,6 +6,8 @@ do with them.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
@@ -40,7 +42,8 @@ def read_with_neo(path: Path) -> Contents:
         kind = "NWB" if path.suffix.lower() == ".nwb" else "NIX"
         raise InputError(f"{path} is no {kind} file, or damaged: it does not open as HDF5")
     try:
-        with warnings.catch_warnings():
+        # Some readers print warnings and progress, which belong to no command of ours.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             blocks = _open(path).read(lazy=False)
     except Exception as error:  # Neo's readers raise whatever their formats make them raise

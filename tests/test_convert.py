@@ -21,13 +21,21 @@ def test_choices_become_part_of_the_file(shared, tmp_path, capsys):
                                   before.trials.annotations["contrast_left"])
 
 
-def test_other_formats_become_nix(shared, tmp_path):
+def test_other_formats_become_nix(shared, tmp_path, capsys):
     source, out = shared / "recordings" / "File_spike2_1.smr", tmp_path / "out.nix"
     assert main([str(source), str(out), "--one-area", "X", "--trials", "Stim",
                  "--window", "0", "100"]) == 0
     recording = Recording.read(out)
     assert recording.areas == ("X",) and len(recording.trials) == 6
     np.testing.assert_array_equal(recording.trials.duration, 100.0)
+    out = capsys.readouterr()
+    assert "the response window (0 to 100 ms after onset) is no part of the file" in out.out
+
+
+def test_readers_of_neo_do_not_chatter(shared, tmp_path, capfd):
+    assert main([str(shared / "recordings" / "File_plexon_3.plx"), str(tmp_path / "o.nix")]) == 2
+    error = capfd.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
 
 
 def test_the_source_is_never_overwritten(shared, tmp_path, capsys):
