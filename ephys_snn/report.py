@@ -51,10 +51,10 @@ BESIDES = {"evoked": "Evoked and spontaneous activity", "psth": "Single units"}
 PIPELINES = (synchrony.PIPELINE, information_gain.PIPELINE, pathways.PIPELINE,
              separability.PIPELINE)
 CAPTIONS = {
-    "synchrony": "Spikes of one trial (a); width and size of every area's packet of first spikes "
-                 "against two controls: responses shuffled across the trials of a class, which "
-                 "keeps what the stimulus does to each unit, and spikes dithered in time (b); both "
-                 "together, from area to area (c).",
+    "synchrony": "Spikes of example trials (a); width and size of every area's packet of first "
+                 "spikes against two controls: responses shuffled across the trials of a class, "
+                 "which keeps what the stimulus does to each unit, and spikes dithered in time "
+                 "(b); both together, from area to area (c).",
     "synchrony_elephant": "Elephant's measures of the same responses, against responses shuffled "
                           "across the trials of a class.",
     "information_gain": "Left, how much each unit's being active says about the class (dots: one "

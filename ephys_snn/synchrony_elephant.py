@@ -366,7 +366,7 @@ def _add_control(sample, row, curves, chosen, pairs, n_shuffles, rng, progress, 
         compared = surrogate_comparison(
             row[measure], np.array([getattr(each, measure) for each in surrogates]))
         row[f"{measure}_shuffled"] = compared.null_mean
-        row[f"{measure}_z"] = compared.z
+        row[f"{measure}_z"] = float(compared.z)
     # Scales shrink from the same largest one; how far they go depends on the closest two spikes.
     n_scales = min(len(curves.scale), *(len(each.scale) for each in surrogates))
     correlogram = np.mean([each.correlogram for each in surrogates], axis=0)

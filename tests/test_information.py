@@ -534,6 +534,14 @@ def test_most_units_of_monkey_cortex_know_the_object_at_the_positions_it_was_sho
             == (stats.false_discovery_control(known) < 0.05).sum() == 6)
 
 
+def test_too_few_permutations_for_spike_counts_are_said(shared, tmp_path, capsys):
+    path = shared / "recordings" / "zhang_desimone_it_1006.nix"
+    units = analyse_file(tmp_path, path, "--permutations", "30")
+    # Three units at the smallest p there is, 1/31, cannot be significant among seven.
+    assert (units["spike_count_q_value"] > 0.05).all()
+    assert "raise --permutations to 140" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments, says", [
     (["--within", "depth"], "no such array annotation; there are: position"),
     (["--within", "position", "--block-trials", "100"], "at most half of the 139 trials"),

@@ -269,9 +269,11 @@ def _permutation_warnings(label: np.ndarray, information: UnitInformation,
     n_permutations = information.n_permutations
     together = int(np.ceil(tested / ((n_permutations + 1) * SIGNIFICANT_Q)))
     units = information.units
-    at_the_limit = (units["p_value"] < 1.5 / (n_permutations + 1)) & (
-        units["q_value"] >= SIGNIFICANT_Q)
-    if at_the_limit.any() and together > 1:
+    at_the_limit = any(
+        ((units[f"{test}p_value"] < 1.5 / (n_permutations + 1))
+         & (units[f"{test}q_value"] >= SIGNIFICANT_Q)).any()
+        for test in ("", "mutual_information_", "spike_count_"))
+    if at_the_limit and together > 1:
         warnings.append(f"with {n_permutations} permutations p is at least "
                         f"{1 / (n_permutations + 1):.2g}, so among {tested} units no fewer "
                         f"than {together} can be significant together; raise --permutations to "
