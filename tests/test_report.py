@@ -4,10 +4,12 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from ephys_snn.recording import Recording
 from ephys_snn.report import TITLES, main
 
 SAMPLE = Path(__file__).resolve().parent.parent / "recordings" / "sample_digits.nix"
@@ -18,6 +20,15 @@ def folder(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("report")
     assert main([str(SAMPLE), "--out", str(out), "--permutations", "100", "--quiet"]) == 0
     return out
+
+
+def test_the_sample_is_small_and_has_all_that_the_pipelines_can_use():
+    assert SAMPLE.stat().st_size < 4e6
+    recording = Recording.read(SAMPLE)
+    assert len(recording.units) <= 150 and recording.areas_ordered
+    assert {"excitatory", "inhibitory", "input", "output"} == set(recording.units.cell_type)
+    assert recording.trials.has_decisions and len(recording.trials.classes) == 10
+    assert set(recording.weights) == set(pairwise(recording.areas))
 
 
 @pytest.fixture(scope="module")
