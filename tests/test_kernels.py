@@ -1,7 +1,5 @@
 """The kernels against each other, and their parts against NumPy and SciPy."""
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -227,11 +225,20 @@ def test_lowest_bit():
     assert [compiled(bits) for bits in (1, 8, 12, 2**40, -(2**63))] == [0, 3, 2, 40, 63]
 
 
-def test_a_long_compilation_is_announced(capsys, monkeypatch):
+def test_compilation_is_announced_once(capsys, monkeypatch):
     monkeypatch.setattr(cpu, "_compiled", set())
-    monkeypatch.setattr(cpu, "PATIENCE", 0.01)
-    with cpu._announcing_compilation(np.float32):
-        time.sleep(0.2)
-    with cpu._announcing_compilation(np.float32):
-        time.sleep(0.2)
+    monkeypatch.setattr(cpu, "_announcement", cpu._Announcement())
+    for part in ("forward", "backward"):
+        with cpu._announcing_compilation(part, np.float32):
+            njit(lambda x: x + 1)(1)
     assert capsys.readouterr().err.count("compiling the spike-time kernels") == 1
+
+
+def test_a_call_without_compilation_is_not_announced(capsys, monkeypatch):
+    compiled = njit(lambda x: x + 1)
+    compiled(1)
+    monkeypatch.setattr(cpu, "_compiled", set())
+    monkeypatch.setattr(cpu, "_announcement", cpu._Announcement())
+    with cpu._announcing_compilation("forward", np.float32):
+        compiled(1)
+    assert capsys.readouterr().err == ""

@@ -28,7 +28,6 @@ times of the crossings are solved for afterwards, all of a trial at once.
 import math
 import os
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
@@ -37,6 +36,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numba import njit, types
+from numba.core import event
 from numba.extending import overload
 from torch import Tensor
 
@@ -106,11 +106,6 @@ TILE_INPUTS, TILE_TRIALS = 4, 96
 TILE_SCANNED = 16
 """Trials that the forward pass treats at a time."""
 
-PATIENCE = 1.0
-"""Seconds after which a first call says what it is doing."""
-
-_compiled = set()
-
 
 class Causes(NamedTuple):
     """What `backward` needs of a `forward` pass."""
@@ -156,7 +151,7 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
     since, growth = np.empty((2, n_trials, n_pre), dtype)
     terms, gain = np.empty((2, n_blocks, n_trials, lanes), dtype)
     spike_times = np.empty((n_trials, n_post), dtype)
-    with _announcing_compilation(dtype):
+    with _announcing_compilation("forward", dtype):
         flat_weights = weights.detach().contiguous().numpy().reshape(-1)
         _pack(flat_weights, n_pre, lif.threshold, packed.reshape(-1), smallest)
         spans = _in_parallel(
@@ -213,7 +208,7 @@ def backward(causes, grad_spike_times: Tensor, want_times: bool = True):
     share, latest = np.empty_like(gain), np.empty(gain.shape[:2], dtype)
     grad_times = np.zeros((n_trials, n_pre) if want_times else (0, 0), dtype)
     grad_weights = np.empty((n_pre, n_post), dtype)
-    with _announcing_compilation(dtype):
+    with _announcing_compilation("backward", dtype):
         _share_gradient(
             grad.reshape(-1),
             terms.reshape(-1),
@@ -263,23 +258,39 @@ def _workers(process):
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="ephys_snn")
 
 
+class _Announcement(event.Listener):
+    """Tells the user, once per process, that Numba compiles; the result is cached on disk."""
+
+    def __init__(self):
+        self.made = False
+
+    def on_start(self, event):
+        """Numba found nothing in its cache."""
+        if not self.made:
+            self.made = True
+            print(
+                "compiling the spike-time kernels, once for this machine: about half a minute …",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def on_end(self, event):
+        """Nothing to say."""
+
+
 @contextmanager
-def _announcing_compilation(dtype):
-    """Say so where a first call takes its time to compile; the result is cached on disk."""
-    announcement = threading.Timer(
-        PATIENCE,
-        print,
-        ("compiling the spike-time kernels, once for this machine …",),
-        {"file": sys.stderr, "flush": True},
-    )
-    announcement.daemon = True
-    if dtype not in _compiled:
-        announcement.start()
-    try:
+def _announcing_compilation(part, dtype):
+    """Say so where a part's first call takes its time to compile."""
+    call = part, np.dtype(dtype)
+    if call in _compiled:
         yield
-    finally:
-        announcement.cancel()
-    _compiled.add(dtype)
+        return
+    with event.install_listener("numba:compile", _announcement):
+        yield
+    _compiled.add(call)
+
+
+_compiled, _announcement = set(), _Announcement()
 
 
 @kernel
