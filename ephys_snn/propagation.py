@@ -1,4 +1,4 @@
-r"""How differences between neurons and between stimuli travel through layers of first-spike neurons.
+r"""How differences between neurons and between stimuli travel through layers of first spikes.
 
 A layer receives a volley: presynaptic neuron i spikes at m + s_i, with s_i small against the delay
 d of the response. Neuron j has the net weight W_j = Σ_i w_ij, with mean W and standard deviation

@@ -13,13 +13,18 @@ from ephys_snn.kernels import cpu, reference
 from ephys_snn.lif import LIF
 
 
-def first_spike_times(input_times: Tensor, weights: Tensor, lif: LIF = LIF()) -> Tensor:
+def first_spike_times(
+    input_times: Tensor,
+    weights: Tensor,
+    lif: LIF = LIF(),
+    smallest_slope: float = reference.SMALLEST_SLOPE,
+) -> Tensor:
     """First spike times of a layer of neurons, each driven by at most one spike per input.
 
     Computed input by input from the closed form of the threshold crossing, without a time grid.
     Differentiable in both arguments by the implicit function theorem. Where the membrane only
     grazes the threshold the gradient diverges; the slope of the membrane at the crossing is
-    therefore taken to be at least 0.05 θ / τ_m. Silent neurons have no gradient.
+    therefore taken to be at least `smallest_slope`. Silent neurons have no gradient.
 
     Parameters
     ----------
@@ -31,6 +36,9 @@ def first_spike_times(input_times: Tensor, weights: Tensor, lif: LIF = LIF()) ->
         constants (see `ephys_snn.lif`).
     lif : LIF
         Neuron parameters.
+    smallest_slope : float
+        Smallest slope of the membrane at threshold that the gradient sees, in θ / τ_m: 0.05, or
+        more for gradients that vary less. Spike times do not depend on it.
 
     Returns
     -------
@@ -61,7 +69,7 @@ def first_spike_times(input_times: Tensor, weights: Tensor, lif: LIF = LIF()) ->
     dtype = torch.promote_types(input_times.dtype, weights.dtype)
     *batch, n_pre = input_times.shape
     trials = input_times.to(dtype).reshape(math.prod(batch), n_pre)
-    spike_times = _FirstSpikeTimes.apply(trials, weights.to(dtype), lif)
+    spike_times = _FirstSpikeTimes.apply(trials, weights.to(dtype), lif, smallest_slope)
     return spike_times.reshape(*batch, weights.shape[1])
 
 
@@ -87,16 +95,18 @@ class _FirstSpikeTimes(torch.autograd.Function):
     """Hands over to the kernel of the device."""
 
     @staticmethod
-    def forward(ctx, input_times, weights, lif):
+    def forward(ctx, input_times, weights, lif, smallest_slope):
         ctx.kernel = kernel_of(input_times.device.type)
-        spike_times, ctx.causes = ctx.kernel.forward(input_times, weights, lif)
+        spike_times, ctx.causes = ctx.kernel.forward(
+            input_times, weights, lif, smallest_slope
+        )
         return spike_times
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_spike_times):
         want_times = ctx.needs_input_grad[0]
-        return *ctx.kernel.backward(ctx.causes, grad_spike_times, want_times), None
+        return *ctx.kernel.backward(ctx.causes, grad_spike_times, want_times), None, None
 
 
 def _check(input_times, weights):

@@ -82,7 +82,7 @@ def test_more_trials_than_a_tile(lif):
 
 def grazing(causes):
     """Slope of the membrane at each spike in θ/τ_m, 0 where silent."""
-    lif, times, weights, spike_times = causes
+    lif, times, weights, spike_times, _ = causes
     since = spike_times[:, None, :] - times[:, :, None]
     causal = (since > 0) & torch.isfinite(spike_times[:, None, :])
     s = torch.where(causal, since, 0)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from ephys_snn.errors import InputError
+from ephys_snn.kernels import cpu, reference
 from ephys_snn.lif import LIF, membrane, volley_delay
 from ephys_snn.spike_time import first_spike_times
 
@@ -120,14 +121,26 @@ def test_gradients_are_those_of_finite_differences(lif, seed):
     assert torch.autograd.gradcheck(spike_times, arguments, eps=1e-7, atol=1e-6)
 
 
-def test_gradient_of_a_grazing_spike_is_bounded():
+@pytest.mark.parametrize("kernel", [cpu, reference])
+@pytest.mark.parametrize("smallest_slope", [0.05, 1.0])
+def test_gradient_of_a_grazing_spike_is_bounded(kernel, smallest_slope):
+    times = torch.zeros(1, 2, dtype=torch.float64)
+    weights = torch.tensor([[np.e * (1 + 1e-12), 20.0], [0.0, 0.0]], dtype=torch.float64)
+    spikes, causes = kernel.forward(times, weights, LIF(), smallest_slope)
+    assert spikes[0, 0].item() == pytest.approx(10.0, abs=1e-4)
+    _, gradient = kernel.backward(causes, torch.ones_like(spikes))
+    # dT/dw = -k(T) / V'(T), with k(τ) = 1/e and V' taken to be the smallest slope, in θ/τ.
+    assert gradient[0, 0].item() == pytest.approx(-np.exp(-1) / smallest_slope * 10.0, rel=1e-3)
+    # A spike with a steep slope does not notice: with w k(T) = 1, V'(T) = 1/T - 1.
+    delay = spikes[0, 1].item() / 10.0
+    assert gradient[0, 1].item() == pytest.approx(-10.0 / 20.0 / (1 / delay - 1), rel=1e-9)
+
+
+def test_the_smallest_slope_reaches_the_kernel():
     times = torch.zeros(1, 1, dtype=torch.float64)
     weights = torch.tensor([[np.e * (1 + 1e-12)]], dtype=torch.float64, requires_grad=True)
-    spike = first_spike_times(times, weights)
-    assert spike.item() == pytest.approx(10.0, abs=1e-4)
-    spike.backward()
-    # dT/dw = -k(T) / V'(T), with k(τ) = 1/e and V' taken to be 0.05 θ/τ.
-    assert weights.grad.item() == pytest.approx(-np.exp(-1) / 0.05 * 10.0, rel=1e-3)
+    first_spike_times(times, weights, smallest_slope=0.5).backward()
+    assert weights.grad.item() == pytest.approx(-np.exp(-1) / 0.5 * 10.0, rel=1e-3)
 
 
 def test_silent_neurons_give_no_gradient():

@@ -121,7 +121,9 @@ class Causes(NamedTuple):
     shape: tuple  # of the spike times
 
 
-def forward(times: Tensor, weights: Tensor, lif: LIF):
+def forward(
+    times: Tensor, weights: Tensor, lif: LIF, smallest_slope: float = reference.SMALLEST_SLOPE
+):
     """First spike times, and what the gradient needs.
 
     Parameters
@@ -132,6 +134,8 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
         Weights, of the same dtype.
     lif : LIF
         Neuron parameters.
+    smallest_slope : float
+        Smallest slope of the membrane at threshold that the gradient sees, in θ / τ_m.
 
     Returns
     -------
@@ -142,7 +146,7 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
     """
     n_trials, n_pre, n_post = *times.shape, weights.shape[1]
     if 0 in (n_trials, n_pre, n_post):
-        return reference.forward(times, weights, lif)
+        return reference.forward(times, weights, lif, smallest_slope)
     dtype = np.float32 if times.dtype == torch.float32 else np.float64
     lanes, longest = lanes_of(dtype), LONGEST[dtype]
     n_blocks = -(-n_post // lanes)
@@ -163,6 +167,7 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
             lif.tau_m,
             lif.equal_time_constants,
             longest,
+            smallest_slope,
             n_spiking,
             spiking,
             since,
@@ -176,8 +181,8 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
         causes = Causes(lif, packed, *inputs, terms, gain, spike_times.shape)
         return torch.from_numpy(spike_times), causes
     if times.dtype == torch.float64:
-        return reference.forward(times, weights, lif)
-    spikes, causes = forward(times.double(), weights.double(), lif)
+        return reference.forward(times, weights, lif, smallest_slope)
+    spikes, causes = forward(times.double(), weights.double(), lif, smallest_slope)
     return spikes.float(), causes
 
 
@@ -326,6 +331,7 @@ def _forward_trials(
     tau,
     equal,
     longest,
+    smallest_slope,
     n_spiking,
     spiking,
     since,
@@ -381,10 +387,14 @@ def _forward_trials(
             place = slice(at, at + n_tile * lanes)
             if equal:
                 _solve_equal(first_sum, second_sum, spike_times)
-                _keep_equal(first_sum, spike_times, terms[place], gain[place])
+                _keep_equal(
+                    first_sum, spike_times, dtype(smallest_slope), terms[place], gain[place]
+                )
             else:
                 _solve_double(first_sum, second_sum, spike_times)
-                _keep_double(second_sum, spike_times, terms[place], gain[place])
+                _keep_double(
+                    second_sum, spike_times, dtype(smallest_slope), terms[place], gain[place]
+                )
             for b in range(n_tile):
                 for lane in range(min(lanes, n_post - block * lanes)):
                     time = sums[2, block, b, lane] * dtype(tau) + origins[b]
@@ -692,28 +702,26 @@ def _solve_double(first, second, times):
 
 
 @kernel
-def _keep_equal(first, times, terms, gain):
+def _keep_equal(first, times, smallest_slope, terms, gain):
     """terms and gain (see `Causes`) from A and T; V'(T) = A e^-T - 1."""
     zero, one = first.dtype.type(0), first.dtype.type(1)
-    smallest = first.dtype.type(reference.SMALLEST_SLOPE)
     for o in range(first.size):
         spikes = times[o] < np.inf
         decay = _exp(-times[o] if spikes else zero)
         slope = first[o] * decay - one
-        gain[o] = decay / (slope if slope > smallest else smallest) if spikes else zero
+        gain[o] = decay / (slope if slope > smallest_slope else smallest_slope) if spikes else zero
         terms[o] = times[o] if spikes else -one
 
 
 @kernel
-def _keep_double(second, times, terms, gain):
+def _keep_double(second, times, smallest_slope, terms, gain):
     """terms and gain (see `Causes`) from B and T; V'(T) = B e^-2T - 1."""
     zero, one, two = second.dtype.type(0), second.dtype.type(1), second.dtype.type(2)
-    smallest = second.dtype.type(reference.SMALLEST_SLOPE)
     for o in range(second.size):
         spikes = times[o] < np.inf
         decay = _exp(-times[o] if spikes else zero)
         slope = second[o] * decay * decay - one
-        gain[o] = decay / (slope if slope > smallest else smallest) if spikes else zero
+        gain[o] = decay / (slope if slope > smallest_slope else smallest_slope) if spikes else zero
         terms[o] = decay if spikes else two
 
 

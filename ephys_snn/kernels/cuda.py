@@ -48,7 +48,6 @@ PROGRAMS, TERMS = 1024, 32
 """Programs that occupy a processor, and terms of a sum that are worth one."""
 
 C0, C1, C2, C3, C4, C5, C6, C7, C8 = (tl.constexpr(c) for c in cpu.SERIES)
-SMALLEST_SLOPE = tl.constexpr(reference.SMALLEST_SLOPE)
 
 
 class Causes(NamedTuple):
@@ -61,7 +60,9 @@ class Causes(NamedTuple):
     gain: Tensor  # (trial, post) e^-T / V'(T), 0 where silent
 
 
-def forward(times: Tensor, weights: Tensor, lif: LIF):
+def forward(
+    times: Tensor, weights: Tensor, lif: LIF, smallest_slope: float = reference.SMALLEST_SLOPE
+):
     """First spike times, and what the gradient needs.
 
     Parameters
@@ -72,6 +73,8 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
         Weights, of the same dtype on the same device.
     lif : LIF
         Neuron parameters.
+    smallest_slope : float
+        Smallest slope of the membrane at threshold that the gradient sees, in θ / τ_m.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
     """
     n_trials, n_pre, n_post = *times.shape, weights.shape[1]
     if 0 in (n_trials, n_pre, n_post):
-        return reference.forward(times, weights, lif)
+        return reference.forward(times, weights, lif, smallest_slope)
     origins = times.amin(dim=1, keepdim=True)
     origins = torch.where(torch.isfinite(origins), origins, 0)
     since = ((times - origins) / lif.tau_m).contiguous()
@@ -102,6 +105,7 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
             gain,
             n_pre,
             n_post,
+            smallest_slope,
             equal=lif.equal_time_constants,
             single=times.dtype == torch.float32,
             INPUTS=INPUTS[times.dtype],
@@ -112,8 +116,8 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
     if torch.where(spiking, in_order, 0).amax() <= LONGEST[times.dtype]:
         return spikes * lif.tau_m + origins, Causes(lif, since, scaled, terms, gain)
     if times.dtype == torch.float64:
-        return reference.forward(times, weights, lif)
-    spikes, causes = forward(times.double(), weights.double(), lif)
+        return reference.forward(times, weights, lif, smallest_slope)
+    spikes, causes = forward(times.double(), weights.double(), lif, smallest_slope)
     return spikes.float(), causes
 
 
@@ -221,6 +225,7 @@ def _scan(
     gain,
     n_pre,
     n_post,
+    smallest_slope,
     equal: tl.constexpr,
     single: tl.constexpr,
     INPUTS: tl.constexpr,
@@ -273,7 +278,7 @@ def _scan(
     at = trial * n_post + neuron
     tl.store(spikes + at, tl.where(spiked, spike, float("inf")), exists)
     tl.store(terms + at, term, exists)
-    tl.store(gain + at, tl.where(spiked, decay / tl.maximum(slope, SMALLEST_SLOPE), 0.0), exists)
+    tl.store(gain + at, tl.where(spiked, decay / tl.maximum(slope, smallest_slope), 0.0), exists)
 
 
 @triton.jit

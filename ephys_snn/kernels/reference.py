@@ -21,7 +21,7 @@ d_i = T - t_i > 0,
     \dot V(T) = \sum_i w_i\,k'(d_i).
 
 It diverges where V only just reaches the threshold; V̇(T) is therefore taken to be at least
-`SMALLEST_SLOPE`.
+a smallest slope, `SMALLEST_SLOPE` unless said otherwise.
 """
 
 from typing import NamedTuple
@@ -45,9 +45,10 @@ class Causes(NamedTuple):
     times: Tensor  # (trial, pre)
     weights: Tensor  # (pre, post)
     spike_times: Tensor  # (trial, post)
+    smallest_slope: float
 
 
-def forward(times: Tensor, weights: Tensor, lif: LIF):
+def forward(times: Tensor, weights: Tensor, lif: LIF, smallest_slope: float = SMALLEST_SLOPE):
     """First spike times, and what the gradient needs.
 
     Parameters
@@ -58,6 +59,8 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
         Weights, of the same dtype on the same device.
     lif : LIF
         Neuron parameters.
+    smallest_slope : float
+        Smallest slope of the membrane at threshold that the gradient sees, in θ / τ_m.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def forward(times: Tensor, weights: Tensor, lif: LIF):
     """
     times, weights = times / lif.tau_m, weights / lif.threshold
     spike_times = _scan(times, weights, lif.equal_time_constants)
-    return spike_times * lif.tau_m, Causes(lif, times, weights, spike_times)
+    return spike_times * lif.tau_m, Causes(lif, times, weights, spike_times, smallest_slope)
 
 
 def backward(causes, grad_spike_times: Tensor, want_times: bool = True):
@@ -90,7 +93,7 @@ def backward(causes, grad_spike_times: Tensor, want_times: bool = True):
     Tensor, shape (pre, post)
         Gradient with respect to the weights.
     """
-    lif, times, weights, spike_times = causes
+    lif, times, weights, spike_times, smallest_slope = causes
     grad_times = torch.zeros_like(times) if want_times else None
     grad_weights = torch.zeros_like(weights)
     n_trials = max(1, CHUNK // max(1, weights.numel()))
@@ -101,7 +104,7 @@ def backward(causes, grad_spike_times: Tensor, want_times: bool = True):
         causal = (since_input > 0) & spiked[:, None, :]
         value, slope = _response(torch.where(causal, since_input, 0), lif.equal_time_constants)
         value, slope = torch.where(causal, value, 0), torch.where(causal, slope, 0) * weights
-        slope_at_threshold = slope.sum(dim=1).clamp(min=SMALLEST_SLOPE)
+        slope_at_threshold = slope.sum(dim=1).clamp(min=smallest_slope)
         share = torch.where(spiked, grad_spike_times[chunk], 0) / slope_at_threshold
         if want_times:
             grad_times[chunk] = (slope * share[:, None, :]).sum(dim=2)
