@@ -29,7 +29,7 @@ _PICKLE_READERS = ("PickleIO",)  # Neo's
 
 
 def read_with_neo(path: Path) -> Contents:
-    """Read a file in whichever format Neo knows it.
+    """Read a file, or a folder that is a recording, in whichever format Neo knows it.
 
     Raises
     ------
@@ -38,18 +38,19 @@ def read_with_neo(path: Path) -> Contents:
         units.
     """
     _refuse_code(path)
-    if path.suffix.lower() in HDF5_SUFFIXES and not _opens_as_hdf5(path):
+    if path.is_file() and path.suffix.lower() in HDF5_SUFFIXES and not _opens_as_hdf5(path):
         kind = "NWB" if path.suffix.lower() == ".nwb" else "NIX"
         raise InputError(f"{path} is no {kind} file, or damaged: it does not open as HDF5")
     try:
         # Some readers print warnings and progress, which belong to no command of ours.
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
-            blocks = _open(path).read(lazy=False)
+            blocks = _read_blocks(path)
     except Exception as error:  # Neo's readers raise whatever their formats make them raise
         reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
-        raise InputError(f"{path} is not a recording that Neo can read ({reason}){_hint(path)}"
-                         ) from error
+        what = "is a folder, and" if path.is_dir() else "is"
+        raise InputError(f"{path} {what} not a recording that Neo can read ({reason})"
+                         f"{_hint(path)}") from error
     segments = [segment for block in blocks for segment in block.segments]
     with_spikes = [segment for segment in segments if segment.spiketrains]
     if not with_spikes:
@@ -72,25 +73,30 @@ def _refuse_code(path: Path) -> None:
                          "as NIX (recordings/README.md) where it was made")
 
 
-def _open(path: Path) -> neo.io.baseio.BaseIO:
-    """Neo's reader of a file, but none that unpickles.
-
-    Neo itself tries the readers of a file's extension in turn.
-    """
+def _read_blocks(path: Path) -> list[neo.Block]:
+    """What the first reader finds that finds spikes; none that unpickles is asked."""
     import neo  # heavy: NIX files do without
 
-    refused = []
+    refused, found = [], None
     for reader in neo.io.list_candidate_ios(str(path)):
-        if reader.__name__ in _PICKLE_READERS:
+        if reader.__name__ in _PICKLE_READERS or path.is_dir() and reader.mode == "file":
             continue
         try:
-            return reader(str(path))
+            blocks = reader(str(path)).read(lazy=False)
         except Exception as error:  # whatever the format makes it raise
             refused.append(f"{reader.__name__}: {error or type(error).__name__}")
-    raise OSError("; ".join(refused) or "no reader is safe")
+            continue
+        if any(segment.spiketrains for block in blocks for segment in block.segments):
+            return blocks
+        found = found or blocks
+    if found is None:
+        raise OSError("; ".join(refused) or "no reader is safe")
+    return found
 
 
 def _hint(path: Path) -> str:
+    if path.is_dir():
+        return "; name the recording inside it"
     return "; examples/convert_gdf.py brings text files of events" \
         if path.suffix.lower() == ".gdf" else ""
 

@@ -111,9 +111,7 @@ def read_contents(path: Path) -> Contents:
     """
     if not path.exists():
         raise InputError(f"there is no file {path}")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name the recording inside it")
-    contents = read_hdf5(path) if integrity.is_hdf5(path) else None
+    contents = read_hdf5(path) if path.is_file() and integrity.is_hdf5(path) else None
     if contents is None:
         contents = read_with_neo(path)
     if not contents.trains:

@@ -116,11 +116,15 @@ def results_folder(folder: str | Path) -> Path:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
+    """SHA-256 of a file, in hexadecimal; of a folder, that of its files with their names."""
     digest = hashlib.sha256()
-    with open(path, "rb") as content:
-        while chunk := content.read(1 << 22):
-            digest.update(chunk)
+    inside = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    for file in inside:
+        if path.is_dir():
+            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+        with open(file, "rb") as content:
+            while chunk := content.read(1 << 22):
+                digest.update(chunk)
     return digest.hexdigest()
 
 

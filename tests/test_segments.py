@@ -1,7 +1,5 @@
 """Segments joined to one recording: spikes stay with their trial, whatever the clocks."""
 
-import pickle
-
 import neo
 import numpy as np
 import pytest
@@ -145,23 +143,3 @@ def test_a_train_in_two_groups_has_no_area(tmp_path):
     path = write(tmp_path / "groups.nix", [part], groups)
     with pytest.raises(InputError, match="--area group: 1 of 2 .* in no group .* or in several"):
         Recording.read(path, area="group", trials="stim", trial_duration=100.0)
-
-
-class Trap:
-    """An object whose unpickling leaves a file behind."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
-
-
-@pytest.mark.parametrize("suffix", [".pkl", ".pickle", ".npy", ".npz", ".nix", ".mat", ".plx",
-                                    ".dat", ".txt", ".nwb", ".joblib", ""])
-def test_no_file_runs_code(tmp_path, suffix):
-    path, trap = tmp_path / f"trap{suffix}", tmp_path / "sprung"
-    path.write_bytes(pickle.dumps(Trap(trap)))
-    with pytest.raises(InputError, match="pickles|not a recording|damaged|no NWB"):
-        Recording.read(path)
-    assert not trap.exists()
