@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +70,10 @@ CAPTIONS = {
                            "against random sets of as many units of the same area.",
     "separability": "How often the class of a trial is decoded right from each area, when it first "
                     "can be, and how far apart the classes are; grey: permuted labels.",
+    "evoked": "Left, every unit's rate in the response window against that in the baseline; on the "
+              "line nothing changes. Right, when each unit's spikes first exceed what its baseline "
+              "predicts.",
+    "psth": "Above, a row of spikes per trial, sorted by class; below, the mean rates of classes.",
 }
 NAMING = ("unit_id", "unit", "kind", "class", "area", "cell_type", "code")  # the row of a table
 ROWS_SHOWN = 40  # of a table; the whole is in its CSV
@@ -82,7 +87,8 @@ class Section(NamedTuple):
     ----------
     name, title : str
     summary, warnings : list of str
-    figures : list of Path
+    figures : dict of str to bytes
+        File stem to PNG.
     tables : dict of str to DataFrame
     parameters : dict
     error : str
@@ -93,7 +99,7 @@ class Section(NamedTuple):
     title: str
     summary: list[str]
     warnings: list[str]
-    figures: list[Path]
+    figures: dict[str, bytes]
     tables: dict[str, pd.DataFrame]
     parameters: dict[str, Any]
     error: str = ""
@@ -140,8 +146,8 @@ def write_report(args: argparse.Namespace) -> tuple[Path, list[Section], str]:
     """
     recording, windows = open_recording(args)
     folder = results_folder(results_path(args))
-    besides = [_section(result, write_results(result, recording, folder, "png", args.dpi),
-                        BESIDES[result.name])
+    besides = [_section(result, write_results(result, recording, folder, args.format, args.dpi),
+                        BESIDES[result.name], args.dpi)
                for result in single_units.analyse(recording, windows, args)]
     sections = [*run_pipelines(recording, windows, args, folder), *besides]
     page = folder / "report.html"
@@ -186,14 +192,20 @@ def _run(index: int, options: argparse.Namespace) -> Section:
     pipeline = PIPELINES[index]
     try:
         result = pipeline.analyse(recording, windows, options)
-        written = write_results(result, recording, folder, "png", options.dpi)
+        written = write_results(result, recording, folder, options.format, options.dpi)
     except InputError as error:
-        return Section(pipeline.name, TITLES[pipeline.name], [], [], [], {}, {}, str(error))
-    return _section(result, written, TITLES[pipeline.name])
+        return Section(pipeline.name, TITLES[pipeline.name], [], [], {}, {}, {}, str(error))
+    return _section(result, written, TITLES[pipeline.name], options.dpi)
 
 
-def _section(result: PipelineResult, written: Sequence[Path], title: str) -> Section:
-    figures = [path for path in written if path.suffix == ".png"]
+def _section(result: PipelineResult, written: Sequence[Path], title: str, dpi: int) -> Section:
+    """A section of the page, which shows PNG whatever the format of the files is."""
+    figures = {path.stem: path.read_bytes() for path in written if path.suffix == ".png"}
+    for stem, figure in result.figures.items():
+        if stem not in figures:
+            image = BytesIO()
+            figure.savefig(image, format="png", dpi=dpi)
+            figures[stem] = image.getvalue()
     return Section(result.name, title, list(result.summary), list(result.warnings), figures,
                    dict(result.tables), dict(result.parameters))
 
@@ -273,9 +285,9 @@ def _section_for_page(section: Section) -> dict[str, Any]:
     return {
         **section._asdict(),
         "summary": _nested(section.summary),
-        "figures": [{"name": path.stem, "caption": CAPTIONS.get(path.stem, ""),
-                     "data": base64.b64encode(path.read_bytes()).decode()}
-                    for path in section.figures],
+        "figures": [{"name": stem, "caption": CAPTIONS.get(stem.partition("_page_")[0], ""),
+                     "data": base64.b64encode(image).decode()}
+                    for stem, image in section.figures.items()],
         "tables": [{"name": f"{name}.csv", **_table_for_page(table)}
                    for name, table in section.tables.items()],
         "parameters": json.dumps(section.parameters, indent=2, default=str),

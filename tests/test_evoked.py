@@ -3,7 +3,6 @@
 import argparse
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 from test_recording import make_recording
@@ -15,8 +14,7 @@ from ephys_snn.evoked import (
     response_latency,
     sign_flip_p_values,
 )
-from ephys_snn.nix import write_nix
-from ephys_snn.pipelines import separability, single_units
+from ephys_snn.pipelines import single_units
 from ephys_snn.psth import bin_edges, measure_psth
 from ephys_snn.recording import epoch_windows, fixed_windows
 
@@ -157,25 +155,6 @@ def test_bins_are_round_and_meet_the_onset(span, resolution, width):
     edges = bin_edges(*span, None, resolution)
     np.testing.assert_allclose(np.diff(edges), width)
     assert np.abs(edges).min() < 1e-9 and edges[0] <= span[0] and edges[-1] >= span[1] - 1e-9
-
-
-def test_every_pipeline_can_tell_of_single_units(tmp_path, capsys):
-    rng = np.random.default_rng(5)
-    trains = [responding(rng, n_trials=20)[0] for _ in range(5)]
-    onset = responding(rng, n_trials=20)[1]
-    path = tmp_path / "five.nix"
-    write_nix(path, make_recording(trains, onset, 400.0, label=["a", "b"] * 10, t_stop=22_000.0))
-    out = tmp_path / "out"
-    arguments = [str(path), "--baseline", "-400", "0", "--psth", "u0,u1,u2,u3,u4", "--out",
-                 str(out), "--format", "svg", "--permutations", "20", "--steps", "2"]
-    assert separability.main(arguments) == 0
-    said = capsys.readouterr().out
-    assert "Evoked activity: of 5 units, 5 spike more" in said and "A 5" in said
-    assert {"evoked.csv", "evoked.svg", "evoked.json", "psth.csv", "psth_1.svg", "psth_2.svg",
-            "separability.csv"} <= {file.name for file in out.iterdir()}
-    assert set(pd.read_csv(out / "psth.csv")["unit"]) == {f"u{i}" for i in range(5)}
-    assert separability.main([str(path), "--psth", "u9", "--out", str(out)]) == 2
-    assert "--psth u9: there is no such unit; choose from u0" in capsys.readouterr().err
 
 
 def test_a_file_that_holds_nothing_before_the_onsets_is_refused():

@@ -108,7 +108,7 @@ def _psths(recording: Recording, windows: ResponseWindows, baseline: Baseline | 
     name = "recording" if recording.path is None else recording.path.name
     title = f"{name}: {int(used.sum())} trials, bins of {edges[1] - edges[0]:g} ms"
     parts = [psths[begin:begin + COLUMNS] for begin in range(0, len(psths), COLUMNS)]
-    stems = ["psth"] if len(parts) == 1 else [f"psth_{n}" for n in range(1, len(parts) + 1)]
+    stems = ["psth"] if len(parts) == 1 else [f"psth_page_{n}" for n in range(1, len(parts) + 1)]
     return PipelineResult(
         "psth", {"psth": tabulate(psths)},
         {stem: plot_psths(part, response, shown, title)
