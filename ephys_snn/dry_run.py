@@ -39,7 +39,7 @@ def describe_time(run: Run, stimuli: Stimuli) -> str:
     n_steps = math.ceil((stimuli.split == "train").sum() / settings.batch_size)
     total = settings.epochs * (n_steps * seconds_step + seconds_validation)
     processes = distributed.n_processes()
-    return (f"about {in_words(total)}: {settings.epochs} epochs of {n_steps:,} steps of "
+    return (f"about {in_words(total)}: {settings.epochs} epochs of {n_steps:,} step{'s' * (n_steps > 1)} of "
             f"{settings.batch_size} trials, {1e3 * seconds_step:.1f} ms a step, and "
             f"{in_words(seconds_validation)} to validate, on {run.network.weights[0].device} with "
             f"{processes} process{'es' * (processes > 1)} of {torch.get_num_threads()} "

@@ -72,7 +72,7 @@ class TensorBoard:
         except ImportError as error:
             raise InputError(
                 "--tensorboard needs the package tensorboard, which is not installed: "
-                "pip install tensorboard, or use --log FILE.csv"
+                "run pip install tensorboard, or use --log FILE.csv"
             ) from error
         self._writer = SummaryWriter(str(folder), purge_step=first_epoch)
 

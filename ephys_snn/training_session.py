@@ -83,7 +83,6 @@ def open_checkpoint(run: Run, files: Files, resume: bool) -> None:
     if distributed.is_first():
         for file in filter(None, (path, files.model, files.log)):
             sweep(file)
-    checkpoint.save(path, run)
 
 
 def keep_training(run: Run, stimuli: Stimuli, files: Files, how_to_resume: str) -> int:
@@ -113,6 +112,7 @@ def keep_training(run: Run, stimuli: Stimuli, files: Files, how_to_resume: str) 
     is_first = distributed.is_first()
     board = TensorBoard(files.tensorboard, run.epoch + 1) if files.tensorboard and is_first \
         else None
+    checkpoint.save(files.checkpoint, run)  # a full disk shows before the first epoch
     try:
         with (interruption.noted() as request, closing(board) if board else nullcontext(),
               Progress(run, stimuli, quiet=not is_first) as progress):

@@ -232,3 +232,43 @@ def test_bad_idx_files_are_refused(idx_folder, apply, message):
     apply(idx_folder)
     with pytest.raises(InputError, match=message):
         datasets.load(idx_folder)
+
+
+def test_chosen_classes_are_the_samples_of_these_in_their_order(tmp_path):
+    labels = np.array(["a", "b", "c"])[np.arange(60) % 3]
+    images = np.random.default_rng(0).random((60, 3, 5))
+    data = datasets.load(write_npz(tmp_path / "own.npz", images=images, labels=labels))
+    chosen = datasets.choose_classes(data, ["c", "a"])
+    assert chosen.classes == ("c", "a")
+    np.testing.assert_array_equal(chosen.values, images[labels != "b"])
+    np.testing.assert_array_equal(np.array(["c", "a"])[chosen.labels], labels[labels != "b"])
+    np.testing.assert_array_equal(chosen.split, data.split[labels != "b"])
+    assert datasets.choose_classes(data, data.classes) is data
+
+
+@pytest.mark.parametrize("classes, message", [
+    (["a", "d"], "the data own have no class 'd'; they have a, b, c"),
+    (["a", "b", "a"], "'a' is chosen twice"),
+    (["a"], "at least two classes are needed; got a of a, b, c"),
+])
+def test_impossible_choices_of_classes_are_refused(tmp_path, classes, message):
+    labels = np.array(["a", "b", "c"])[np.arange(60) % 3]
+    data = datasets.load(write_npz(tmp_path / "own.npz", labels=labels,
+                                   images=np.full((60, 3, 5), 0.5)))
+    with pytest.raises(InputError, match=message):
+        datasets.choose_classes(data, classes)
+
+
+def test_arrays_are_what_a_file_of_them_is(tmp_path):
+    labels = np.array(["b", "a"])[np.arange(40) % 2]
+    times = np.random.default_rng(0).uniform(0, 20, (40, 7))
+    written = datasets.load(write_npz(tmp_path / "own.npz", images=None, times=times,
+                                      labels=labels))
+    # As pandas hands names over.
+    given = datasets.own_data(labels.astype(object), times=times, name="own")
+    for ours, theirs in zip(given, written, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(InputError, match="either `images` or `times`"):
+        datasets.own_data(labels)
+    with pytest.raises(InputError, match="`labels` of the data must have one entry"):
+        datasets.own_data(labels[:-1], times=times)

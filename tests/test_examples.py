@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ephys_snn.network import Network
 from ephys_snn.recording import Recording
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -43,6 +44,18 @@ def test_the_paper_prints_six_claims_that_its_untrained_twin_fails(tmp_path):
     assert any("the untrained network shows none of them" in line for line in lines)
     for figure in re.findall(r"see +(\S+)", "\n".join(lines)):
         assert Path(figure).is_file()
+
+
+def test_own_data(tmp_path):
+    """The model that it trains on arrays can be recorded from a file with these."""
+    printed = run("own_data", tmp_path / "own.pt")
+    assert float(printed.split()[-1]) > 0.9
+    network = Network.load(tmp_path / "own.pt")
+    assert network.metadata["classes"] == ["lying", "standing"]
+    assert network.metadata["data"]["shape"] == [12, 8]
+    lines = (EXAMPLES / "own_data.py").read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("stimuli = "))
+    assert len([line for line in lines[start:] if line]) < 10
 
 
 @pytest.fixture
