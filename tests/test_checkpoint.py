@@ -236,6 +236,21 @@ def test_a_checkpoint_is_a_model_of_the_best_weights_so_far(data, tmp_path):
     assert tested == [Network.draw([6, 12, 8, 2]).sha256()] * 3
 
 
+def test_the_best_weights_may_be_older_than_the_current_ones(data, tmp_path):
+    stimuli = load_stimuli(data)
+    run = training.start(Network.draw([6, 12, 8, 2]), stimuli, Settings(epochs=3, batch_size=8))
+    training.train_epoch(run, *stimuli.part("train"))
+    run.history = [{"epoch": 1, "validation_accuracy": 0.5},
+                   {"epoch": 2, "validation_accuracy": 0.4}]
+    run.best = [weights.detach() / 2 for weights in run.network.weights]
+    checkpoint.save(tmp_path / "run.checkpoint", run)
+    fresh = training.start(Network.draw([6, 12, 8, 2]), stimuli, run.settings)
+    checkpoint.restore(tmp_path / "run.checkpoint", fresh)
+    assert fresh.best_epoch == 1 and fresh.history == run.history
+    for weights, same in ((fresh.best, run.best), (fresh.network.weights, run.network.weights)):
+        assert all(torch.equal(a, b) for a, b in zip(weights, same, strict=True))
+
+
 @pytest.mark.parametrize("content", [b"", b"no zip", None])
 def test_what_is_no_checkpoint_is_refused(data, tmp_path, content):
     stimuli = load_stimuli(data)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ephys_snn import train, training
+from ephys_snn.evaluation import packet_widths
 from ephys_snn.loss import first_spike_loss
 from ephys_snn.network import Network
 from ephys_snn.stimuli import Stimuli
@@ -180,3 +181,9 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(unequal, capsys):
     assert ["parameters", "108"] in lines
     assert re.match(r"about \d+(\.\d)? (ms|s|min|h): 2 epochs of 1 step of 80 trials",
                     printed.splitlines()[-1])
+
+
+def test_packets_end_before_the_decision_and_trials_without_one_do_not_count():
+    times = torch.tensor([[1.0, 2, 3, 4, 5, 9, 9, 9], [1.0, 2, 3, 4, 5, 6, 7, 8]])
+    output = torch.tensor([[torch.inf, 9.0], [torch.inf, torch.inf]])
+    assert packet_widths([times, output]).tolist() == [[2.0, 1.0]]
