@@ -39,11 +39,11 @@ def describe_time(run: Run, stimuli: Stimuli) -> str:
     n_steps = math.ceil((stimuli.split == "train").sum() / settings.batch_size)
     total = settings.epochs * (n_steps * seconds_step + seconds_validation)
     processes = distributed.n_processes()
-    return (f"about {in_words(total)}: {settings.epochs} epochs of {n_steps:,} step{'s' * (n_steps > 1)} of "
-            f"{settings.batch_size} trials, {1e3 * seconds_step:.1f} ms a step, and "
-            f"{in_words(seconds_validation)} to validate, on {run.network.weights[0].device} with "
-            f"{processes} process{'es' * (processes > 1)} of {torch.get_num_threads()} "
-            f"thread{'s' * (torch.get_num_threads() > 1)}")
+    steps = f"{n_steps:,} step{'s' * (n_steps > 1)} of {settings.batch_size} trials"
+    return (f"about {in_words(total)}: {settings.epochs} epochs of {steps}, "
+            f"{1e3 * seconds_step:.1f} ms a step, and {in_words(seconds_validation)} to validate, "
+            f"on {run.network.weights[0].device} with {processes} process{'es' * (processes > 1)} "
+            f"of {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}")
 
 
 def measure(run: Run, stimuli: Stimuli) -> tuple[float, float]:
