@@ -44,6 +44,7 @@ def spiking_step(network: Network, times: torch.Tensor, labels: torch.Tensor
     """A training step of a spiking network, Dale's law included."""
     weights = [matrix.detach().clone().requires_grad_() for matrix in network.weights]
     copy = Network(weights, network.lif, network.cell_types)
+    signs = [None if sign is None else sign.to(weights[0]) for sign in copy.signs]
     optimizer = torch.optim.Adam(weights, lr=1e-6)  # the network stays as trained
 
     def step() -> None:
@@ -51,7 +52,7 @@ def spiking_step(network: Network, times: torch.Tensor, labels: torch.Tensor
         first_spike_loss(copy(times)[-1], labels, copy.lif.tau_s).mean().backward()
         optimizer.step()
         with torch.no_grad():
-            for matrix, sign in zip(weights, copy.signs, strict=True):
+            for matrix, sign in zip(weights, signs, strict=True):
                 if sign is not None:
                     dale.project_(matrix, sign)
 
