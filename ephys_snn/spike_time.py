@@ -85,7 +85,7 @@ def kernel_of(device_type: str):
             return cuda
         warnings.warn(
             "Triton is not installed, so spike times on this GPU are computed by plain PyTorch, "
-            'which is slow; `pip install "ephys_snn[gpu]"` installs it.',
+            "which is slow; `pip install triton` installs it.",
             stacklevel=4,
         )
     return reference
