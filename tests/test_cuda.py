@@ -55,11 +55,11 @@ def layer(seed, n_trials=3, n_pre=20, n_post=5, mean=0.2, sd=0.6):
     return torch.tensor(times), torch.tensor(weights)
 
 
-def assert_as_the_reference(times, weights, lif, dtype=torch.float64):
+def assert_as_the_reference(times, weights, lif, dtype=torch.float64, smallest_slope=0.05):
     """Times and gradients of the kernels equal those of the reference, computed in float64."""
-    expected, causes = reference.forward(times, weights, lif)
+    expected, causes = reference.forward(times, weights, lif, smallest_slope)
     actual, kernel_causes = cuda.forward(
-        times.to(DEVICE, dtype), weights.to(DEVICE, dtype), lif
+        times.to(DEVICE, dtype), weights.to(DEVICE, dtype), lif, smallest_slope
     )
     assert isinstance(kernel_causes, cuda.Causes) and actual.dtype == dtype
     single = dtype == torch.float32
@@ -91,7 +91,7 @@ def test_many_inputs_and_neurons(lif):
     """More than one block of neurons, and spikes in every group of inputs."""
     times, weights = layer(0, n_trials=2, n_pre=3 * cuda.INPUTS[torch.float64] + 1,
                            n_post=cuda.NEURONS + 3, mean=0.1)
-    assert_as_the_reference(times, weights, lif)
+    assert_as_the_reference(times, weights, lif, smallest_slope=0.4)
 
 
 @both
@@ -233,7 +233,8 @@ for dtype, equal in itertools.product((torch.float32, torch.float64), (True, Fal
         (cuda._pull_weights, 4, {"INPUTS": tile, "NEURONS": tile}),
         (cuda._pull_times, 4, {"TRIALS": tile, "INPUTS": tile}),
     ):
-        constants = {"equal": equal, "single": dtype == torch.float32, **sides}
+        constants = {
+            "equal": equal, "single": dtype == torch.float32, "smallest_slope": 0.05, **sides}
         names = kernel.arg_names
         types = {"order": "*i64", "n_events": "*i32"} | dict.fromkeys(
             ("n_trials", "n_pre", "n_post", "per_slice"), "i32") | dict.fromkeys(

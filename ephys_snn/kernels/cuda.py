@@ -105,7 +105,7 @@ def forward(
             gain,
             n_pre,
             n_post,
-            smallest_slope,
+            smallest_slope=smallest_slope,
             equal=lif.equal_time_constants,
             single=times.dtype == torch.float32,
             INPUTS=INPUTS[times.dtype],
@@ -225,7 +225,7 @@ def _scan(
     gain,
     n_pre,
     n_post,
-    smallest_slope,
+    smallest_slope: tl.constexpr,  # or it would be rounded to float32
     equal: tl.constexpr,
     single: tl.constexpr,
     INPUTS: tl.constexpr,
