@@ -16,6 +16,7 @@ import numpy as np
 from ephys_snn.errors import InputError, command
 from ephys_snn.nix import write_nix
 from ephys_snn.recording import Recording, Trials, Units
+from ephys_snn.trial_marks import pair_events
 
 
 def read_gdf(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -30,17 +31,21 @@ def read_gdf(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def find_trials(ids: np.ndarray, times: np.ndarray, labels: dict[int, str], stop: int) -> Trials:
-    """Trials from every start code to the next stop code; a start without a stop is an error."""
+    """Trials from every start code to the first stop code before the next one."""
     starts = np.flatnonzero(np.isin(ids, list(labels)))
+    starts = starts[np.argsort(times[starts], kind="stable")]
     stops = np.sort(times[ids == stop])
-    onset = times[starts]
-    following = np.searchsorted(stops, onset, side="right")
-    if not len(onset) or following.max() == len(stops):
-        raise InputError(f"every start code must be followed by the stop code {stop}; found "
-                         f"{len(onset)} starts and {len(stops)} stops")
-    label = np.array([labels[code] for code in ids[starts]])
+    first, last = pair_events(times[starts], stops)
+    if not len(first):
+        raise InputError(f"no start code is followed by the stop code {stop}; found "
+                         f"{len(starts)} starts and {len(stops)} stops")
+    if len(first) < len(starts):
+        print(f"{len(starts) - len(first)} of {len(starts)} starts have no stop before the next "
+              "start and are left out")
+    onset = times[starts[first]]
+    label = np.array([labels[code] for code in ids[starts[first]]])
     silent = np.full(len(onset), "")
-    return Trials(onset, stops[following] - onset, label, np.full(len(onset), np.nan), silent)
+    return Trials(onset, stops[last] - onset, label, np.full(len(onset), np.nan), silent)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import quantities as pq
 
-from ephys_snn import integrity
+from ephys_snn import convert, integrity
 from ephys_snn.errors import InputError
 from ephys_snn.options import choose_windows, limits_of
 from ephys_snn.recording import Recording
@@ -98,6 +98,17 @@ def test_a_window_beyond_its_segment_is_said_and_finds_nothing_of_the_next(tmp_p
     windows = choose_windows(recording, window=(500, 1500))
     assert recording.responses(windows).count.sum() == 0
     assert limits_of(windows, recording)[0].startswith("2 response windows reach beyond")
+
+
+def test_conversion_remembers_where_segments_end(tmp_path):
+    source = write(tmp_path / "trials.nix", [segment([[0.1], [0.2]], stimulus="x"),
+                                             segment([[0.3], []], stimulus="y")])
+    assert convert.main([str(source), str(tmp_path / "out.nix")]) == 0
+    before, after = Recording.read(source), Recording.read(tmp_path / "out.nix")
+    np.testing.assert_array_equal(after.spike_times, before.spike_times)
+    np.testing.assert_array_equal(after.trials.label, before.trials.label)
+    np.testing.assert_array_equal(after.recorded_range(), before.recorded_range())
+    np.testing.assert_array_equal(after.recorded_range()[1], [1000.0, 3000.0])
 
 
 @pytest.mark.parametrize("other, message", [
