@@ -104,10 +104,11 @@ def summarise(result: PathwayResult) -> list[str]:
         if np.isfinite(trend["rise"]):
             p = f", Spearman {trend['spearman']:.2f} with depth, p = {trend['p_value']:.2g}" \
                 if np.isfinite(trend["spearman"]) else ""
+            classes = f"{trend['n_classes']} class{'es' if trend['n_classes'] > 1 else ''}"
             sentences.append(
                 f"From the first to the last of {trend['n_areas']} areas it changes by "
                 f"{trend['rise']:+.2f} [{trend['rise_low']:.2f}, {trend['rise_high']:.2f}] (95 % "
-                f"over {trend['n_classes']} class{'es' if trend['n_classes'] > 1 else ''}{p}).".replace("[nan, nan]", "[no interval]"))
+                f"over {classes}{p}).".replace("[nan, nan]", "[no interval]"))
     auc = result.by_area[result.by_area["auc"].notna()]
     if len(auc):
         sentences.append("How well activity alone finds the members that the weights name (area "
