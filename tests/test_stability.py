@@ -56,6 +56,12 @@ def test_stable_units_are_seldom_called_unstable():
     assert found(rng, rates)[1].stable.all()
 
 
+def test_rare_bursts_are_no_instability():
+    rng = np.random.default_rng(7)
+    rates = 50.0 * (rng.random((40, N_TRIALS)) < 0.05)
+    assert found(rng, rates)[1].stable.all()
+
+
 def test_a_class_that_comes_late_does_not_make_its_units_appear():
     position = np.arange(N_TRIALS)
     label = np.where(position < 60, "early", "late")

@@ -71,7 +71,9 @@ def _draw_latencies(axes: Axes, table: pd.DataFrame, areas: Sequence[str]) -> No
         latency = np.sort(known.loc[known["area"] == area, "latency_ms"])
         jitter = 0.28 * np.sin(2.4 * np.arange(len(latency)))  # apart, and the same every time
         axes.plot(latency, row + jitter, "o", markersize=3, color="#0072B2", alpha=0.6)
-        axes.plot([np.median(latency)] * 2, [row - 0.38, row + 0.38], color="#222222", linewidth=2)
+        if len(latency) > 1:
+            axes.plot([np.median(latency)] * 2, [row - 0.38, row + 0.38], color="#222222",
+                      linewidth=2)
     names = [f"{area} ({int((known['area'] == area).sum())} of "
              f"{int((table['area'] == area).sum())} units)" for area in shown]
     axes.set_yticks(range(len(shown)), names)
