@@ -11,10 +11,11 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
-from training_step import relu_step, spiking_step
+from training_step import Batch, relu_step, spiking_step
 
 from ephys_snn.errors import InputError, Parser, command
 from ephys_snn.network import Network
@@ -65,7 +66,9 @@ def print_steps(sizes: list[int], network: Network, times: np.ndarray, labels: n
         chosen = np.arange(batch) % len(times)
         inputs = torch.as_tensor(times[chosen], dtype=torch.float32, device=DEVICE)
         targets = torch.as_tensor(labels[chosen], device=DEVICE)
-        steps = [spiking_step(network, inputs, targets), relu_step(sizes, inputs / 20, targets)]
+        trials = Batch(inputs, targets, torch.full((batch, 1), torch.inf, device=DEVICE))
+        steps = [partial(step, trials) for step in (spiking_step(network, with_ends=False),
+                                                    relu_step(sizes, DEVICE))]
         memory = [gigabytes(step) for step in steps]  # and the kernels are compiled now
         turns = np.array([[seconds(lambda step=step: several(step)) / STEPS for step in steps]
                           for _ in range(n_turns)])

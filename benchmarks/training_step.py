@@ -1,55 +1,131 @@
 """A training step of a spiking network against one of a ReLU network of the same size.
 
-Forward, backward and Adam, on a trained network, in the same run with the same threads; the two
-take turns, and the ratio is the median over turns.
+Forward, backward, Adam and Dale's law, on a trained network, with batches that cycle through the
+training samples; spiking and ReLU steps take turns on the same batch with the same threads, and the
+ratio is the median over turns. With one thread CPU time is measured, which other programs hardly
+disturb, with more threads wall time.
+
+Two spiking steps are compared. `all` computes every spike. With `ends`, spikes that come more than
+five ξ (see `ephys_snn.loss`) after the decision, and after the right output's spike, are silent in
+every layer: they weigh less than 0.7 % in the loss. Where a trial ends is known from the sample's
+previous visit.
 
 python benchmarks/training_step.py [--data mnist|IDX_DIRECTORY|digits] [--hidden 400 400 400 400]
+python benchmarks/training_step.py --data mnist --curves [--figure training_step.png]
 """
 
 import argparse
+import itertools
 import resource
 import statistics
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ephys_snn import dale
-from ephys_snn.loss import first_spike_loss
+from ephys_snn.lif import LIF
+from ephys_snn.loss import XI, first_spike_loss
 from ephys_snn.network import Network
-from ephys_snn.stimuli import load_stimuli
-from ephys_snn.training import Settings, train
+from ephys_snn.spike_time import first_spike_times
+from ephys_snn.stimuli import Stimuli, load_stimuli
+from ephys_snn.training import Settings, centralize_, start
+from ephys_snn.training import step as training_step
+
+MARGIN, SLACK = 5.0, 1.0
+"""Trials end so many ξ after their decision, and may have ended so many ξ later than before."""
 
 
-def relu_step(layer_sizes: list[int], inputs: torch.Tensor, labels: torch.Tensor
-              ) -> Callable[[], None]:
+class Batch(NamedTuple):
+    """Trials: input spike times (trial, input) in ms, classes, ends (trial, 1) in ms."""
+
+    times: torch.Tensor
+    labels: torch.Tensor
+    ends: torch.Tensor
+
+
+class Cost(NamedTuple):
+    """Median milliseconds per step, and median ratios to ReLU."""
+
+    every: float
+    ends: float
+    relu: float
+    ratio_every: float
+    ratio_ends: float
+
+
+def trained(sizes: list[int], stimuli: Stimuli, n_steps: int) -> Network:
+    """A network after so many steps of training."""
+    settings = Settings(epochs=1)
+    run = start(Network.draw(sizes), stimuli, settings)
+    times, labels = (torch.as_tensor(part) for part in stimuli.part("train"))
+    order = torch.from_numpy(run.generator.permutation(len(times)))
+    for index in range(n_steps):
+        chosen = order[torch.arange(index * 80, (index + 1) * 80) % len(order)]
+        rate = settings.learning_rate * (1 - index / n_steps)
+        training_step(run, times[chosen].float(), labels[chosen], rate)
+    for weights in run.network.weights:
+        weights.requires_grad_(False)
+    return run.network
+
+
+def batches_of(network: Network, stimuli: Stimuli, size: int, number: int) -> list[Batch]:
+    """Batches of training samples with the ends of their trials."""
+    times, labels = (torch.as_tensor(part) for part in stimuli.part("train"))
+    chosen = torch.arange(size * number) % len(times)
+    batches = []
+    for part in chosen.split(size):
+        inputs, classes = times[part].float(), labels[part]
+        ends = ends_of(network(inputs)[-1], classes, network.lif)
+        batches.append(Batch(inputs, classes, ends))
+    return batches
+
+
+def ends_of(outputs: torch.Tensor, labels: torch.Tensor, lif: LIF) -> torch.Tensor:
+    """Ends of trials (trial, 1): after the decision and the right output's spike."""
+    right = torch.nextafter(outputs.gather(1, labels[:, None]), torch.tensor(torch.inf))
+    return torch.maximum(right, outputs.amin(1, keepdim=True) + MARGIN * XI * lif.tau_s)
+
+
+def relu_step(layer_sizes: list[int], device: str = "cpu") -> Callable[[Batch], None]:
     """A training step of a ReLU network with these numbers of neurons, without biases."""
     layers = []
-    for pre, post in zip(layer_sizes, layer_sizes[1:], strict=False):
+    for pre, post in itertools.pairwise(layer_sizes):
         layers += [torch.nn.Linear(pre, post, bias=False), torch.nn.ReLU()]
-    network = torch.nn.Sequential(*layers[:-1])
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+    network = torch.nn.Sequential(*layers[:-1]).to(device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
 
-    def step() -> None:
+    def step(batch: Batch) -> None:
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(network(inputs), labels).backward()
+        outputs = network(batch.times / 20)
+        torch.nn.functional.cross_entropy(outputs, batch.labels).backward()
         optimizer.step()
 
     return step
 
 
-def spiking_step(network: Network, times: torch.Tensor, labels: torch.Tensor
-                 ) -> Callable[[], None]:
-    """A training step of a spiking network, Dale's law included."""
+def spiking_step(network: Network, with_ends: bool) -> Callable[[Batch], None]:
+    """A training step of a spiking network."""
     weights = [matrix.detach().clone().requires_grad_() for matrix in network.weights]
-    copy = Network(weights, network.lif, network.cell_types)
-    signs = [None if sign is None else sign.to(weights[0]) for sign in copy.signs]
-    optimizer = torch.optim.Adam(weights, lr=1e-6)  # the network stays as trained
+    signs = [None if sign is None else sign.to(weights[0]) for sign in network.signs]
+    optimizer = torch.optim.Adam(weights, lr=1e-6, fused=True)  # the network stays as trained
 
-    def step() -> None:
+    def until(times: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+        return torch.where(times < ends, times, torch.inf) if with_ends else times
+
+    def step(batch: Batch) -> None:
         optimizer.zero_grad()
-        first_spike_loss(copy(times)[-1], labels, copy.lif.tau_s).mean().backward()
+        ends = batch.ends + SLACK * XI * network.lif.tau_s
+        times = until(batch.times, ends)
+        for matrix in weights:
+            times = until(first_spike_times(times, matrix, network.lif), ends)
+        if with_ends:
+            times = until(times, ends_of(times.detach(), batch.labels, network.lif))
+        first_spike_loss(times, batch.labels, network.lif.tau_s).mean().backward()
+        for matrix in weights:
+            centralize_(matrix.grad)
         optimizer.step()
         with torch.no_grad():
             for matrix, sign in zip(weights, signs, strict=True):
@@ -59,55 +135,142 @@ def spiking_step(network: Network, times: torch.Tensor, labels: torch.Tensor
     return step
 
 
-def milliseconds(step: Callable[[], None]) -> float:
-    """Wall time of one step."""
-    start = time.perf_counter()
-    step()
-    return 1e3 * (time.perf_counter() - start)
+def clock() -> Callable[[], float]:
+    """CPU time for one thread, else wall time."""
+    return time.process_time if torch.get_num_threads() == 1 else time.perf_counter
 
 
-def take_turns(steps: list[Callable[[], None]], n_turns: int) -> np.ndarray:
-    """Milliseconds (turn, step), the steps in turn, after a warm-up."""
-    for step in steps:
-        for _ in range(3):
-            step()
-    return np.array([[milliseconds(step) for step in steps] for _ in range(n_turns)])
+def milliseconds(step: Callable[[Batch], None], batch: Batch) -> float:
+    """Time of one step."""
+    now = clock()
+    begin = now()
+    step(batch)
+    return 1e3 * (now() - begin)
 
 
-def compare(layer_sizes: list[int], network: Network, times: np.ndarray, labels: np.ndarray,
-            n_turns: int) -> tuple[float, float, float]:
-    """Median milliseconds of the spiking and the ReLU step, and the median ratio."""
-    times = torch.as_tensor(times, dtype=torch.float32)
-    labels = torch.as_tensor(labels)
-    taken = take_turns([spiking_step(network, times, labels),
-                        relu_step(layer_sizes, times / 20, labels)], n_turns)
-    ratio = statistics.median((taken[:, 0] / taken[:, 1]).tolist())
-    return *np.median(taken, axis=0), ratio
+def compare(network: Network, batches: list[Batch], n_turns: int) -> Cost:
+    """Steps in turn on batch after batch, after a warm-up."""
+    steps = [spiking_step(network, with_ends=False), spiking_step(network, with_ends=True),
+             relu_step(network.layer_sizes)]
+    cycle = itertools.cycle(batches)
+    for _ in range(3):
+        for step in steps:
+            step(batches[0])
+    taken = np.array([[milliseconds(step, batch) for step in steps]
+                      for batch in itertools.islice(cycle, n_turns)])
+    every, ends, relu = np.median(taken, axis=0)
+    return Cost(every, ends, relu, *(statistics.median((taken[:, column] / taken[:, 2]).tolist())
+                                     for column in (0, 1)))
+
+
+def print_costs(rows: dict[str, Cost]) -> None:
+    """The table."""
+    print(f"{'':<18}{'all ms':>9}{'ends ms':>9}{'ReLU ms':>9}{'all/ReLU':>10}{'ends/ReLU':>11}")
+    for name, cost in rows.items():
+        print(f"{name:<18}{cost.every:>9.1f}{cost.ends:>9.1f}{cost.relu:>9.1f}"
+              f"{cost.ratio_every:>10.1f}{cost.ratio_ends:>11.1f}", flush=True)
+
+
+def first_layer(stimuli: Stimuli, n_post: int, n_turns: int) -> dict[int, float]:
+    """Milliseconds of the first layer, forward and backward, by the spiking inputs per trial."""
+    times = torch.as_tensor(stimuli.part("train")[0][:80]).float()
+    weights = Network.draw([times.shape[1], n_post, 2]).weights[0].clone().requires_grad_()
+    generator = torch.Generator().manual_seed(0)
+    rank = torch.rand(times.shape, generator=generator).argsort(1)
+    costs = {}
+    for n_spiking in (times.shape[1] // part for part in (1, 2, 4, 8, 16)):
+        inputs = torch.where(rank < n_spiking, times, torch.inf)
+        batch = Batch(inputs, torch.zeros(0), torch.zeros(0))
+
+        def step(batch: Batch) -> None:
+            spikes = first_spike_times(batch.times, weights)
+            torch.autograd.grad(spikes, weights, torch.isfinite(spikes).float())
+
+        costs[n_spiking] = statistics.median(milliseconds(step, batch) for _ in range(n_turns))
+    return costs
+
+
+def curves(stimuli: Stimuli, args: argparse.Namespace) -> dict[str, dict[int, Cost]]:
+    """Costs against batch, width and depth around 4 layers of 400 neurons and batches of 80."""
+    ends = stimuli.n_inputs, len(stimuli.classes)
+
+    def cost(hidden: list[int], batch: int) -> Cost:
+        network = trained([ends[0], *hidden, ends[1]], stimuli, args.train_steps)
+        batches = batches_of(network, stimuli, batch, min(args.turns, 10))
+        return compare(network, batches, args.turns)
+
+    axes = {
+        "trials per batch": ([10, 20, 40, 80, 160, 320], lambda n: ([400] * 4, n)),
+        "neurons per layer": ([50, 100, 200, 400, 800], lambda n: ([n] * 4, 80)),
+        "hidden layers": ([1, 2, 4, 8, 16], lambda n: ([400] * n, 80)),
+    }
+    found = {}
+    for axis, (values, arguments) in axes.items():
+        print(axis)
+        found[axis] = {value: cost(*arguments(value)) for value in values}
+        print_costs({str(value): one for value, one in found[axis].items()})
+    return found
+
+
+def draw(found: dict[str, dict[int, Cost]], path: str, title: str) -> None:
+    """Milliseconds per step against batch, width and depth."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), sharey=True, layout="constrained")
+    styles = {"every": ("spiking, every spike", "C0", "-"),
+              "ends": ("spiking, until the trial's end", "C1", "-"),
+              "relu": ("ReLU", "0.4", "--")}
+    for ax, (name, costs) in zip(axes, found.items(), strict=True):
+        for key, (label, color, line) in styles.items():
+            ax.loglog(list(costs), [getattr(cost, key) for cost in costs.values()],
+                      line, marker="o", ms=4, color=color, label=label)
+        ax.set_xticks(list(costs), [str(value) for value in costs])
+        ax.minorticks_off()
+        ax.set_xlabel(name)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("training step (ms)")
+    axes[0].legend(frameon=False, fontsize=8)
+    figure.suptitle(title, fontsize=10)
+    figure.savefig(path, dpi=150)
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="digits")
     parser.add_argument("--hidden", type=int, nargs="+", default=[400] * 4)
     parser.add_argument("--batch", type=int, nargs="+", default=[80])
+    parser.add_argument("--model", help="a trained network instead of --hidden and --train-steps")
     parser.add_argument("--train-steps", type=int, default=400, help="steps before measuring")
     parser.add_argument("--turns", type=int, default=30)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--curves", action="store_true", help="against batch, width and depth")
+    parser.add_argument("--figure", help="PNG of the curves")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     stimuli = load_stimuli(args.data)
-    sizes = [stimuli.times.shape[1], *args.hidden, len(stimuli.classes)]
-    n_train = int((stimuli.split == "train").sum())
-    epochs = max(1, round(args.train_steps * 80 / n_train))
-    network = train(Network.draw(sizes), stimuli, Settings(epochs=epochs))
-    times, labels = stimuli.part("train")
-    print(f"{stimuli.name}, {'-'.join(map(str, sizes))}, trained for {epochs} epochs, "
-          f"{args.threads} threads, medians of {args.turns} turns")
-    print(f"{'batch':>6}{'spiking ms':>12}{'ReLU ms':>10}{'ratio':>8}")
-    for batch in args.batch:
-        spiking, relu, ratio = compare(sizes, network, times[:batch], labels[:batch], args.turns)
-        print(f"{batch:>6}{spiking:>12.1f}{relu:>10.1f}{ratio:>8.1f}")
+    unit = "CPU time" if args.threads == 1 else "wall time"
+    training = args.model or f"{args.train_steps} steps of training"
+    header = (f"{stimuli.name}, {training}, {args.threads} thread(s), {unit}, "
+              f"medians of {args.turns} turns")
+    print(header)
+    if args.curves:
+        found = curves(stimuli, args)
+        if args.figure:
+            draw(found, args.figure, header)
+        return
+    sizes = [stimuli.n_inputs, *args.hidden, len(stimuli.classes)]
+    network = (Network.load(args.model) if args.model
+               else trained(sizes, stimuli, args.train_steps))
+    print("-".join(map(str, network.layer_sizes)))
+    print_costs({
+        f"batch {size}": compare(network, batches_of(network, stimuli, size, 10), args.turns)
+        for size in args.batch
+    })
+    n_post = network.layer_sizes[1]
+    print(f"first layer of {n_post} neurons, forward and backward, batch 80, by spiking inputs")
+    for n_spiking, cost in first_layer(stimuli, n_post, args.turns).items():
+        print(f"{n_spiking:>8} {cost:>6.2f} ms")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"peak memory of the whole run {peak:.2f} GB")
 

@@ -1,5 +1,7 @@
 """The kernels against each other, and their parts against NumPy and SciPy."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -78,6 +80,32 @@ def test_more_trials_than_a_tile(lif):
     ):
         scale = float(expected.abs().max())
         torch.testing.assert_close(actual, expected, rtol=0, atol=1e-6 * scale)
+
+
+def test_silent_inputs_cost_nothing():
+    """What the gradient goes through, and the CPU time, fall with the number of spiking inputs."""
+    generator = torch.Generator().manual_seed(0)
+    times = 20 * torch.rand(40, 784, generator=generator)
+    weights = torch.randn(784, 400, generator=generator) / 20
+    rank = torch.rand(times.shape, generator=generator).argsort(1)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        taken = []
+        for n_spiking in (784, 98):
+            inputs = torch.where(rank < n_spiking, times, torch.inf)
+            turns = []
+            for _ in range(7):
+                begin = time.thread_time()
+                spikes, causes = cpu.forward(inputs, weights, EQUAL)
+                cpu.backward(causes, torch.ones_like(spikes))
+                turns.append(time.thread_time() - begin)
+            assert causes.n_spiking.tolist() == [n_spiking] * len(times)
+            taken.append(min(turns[1:]))
+    finally:
+        torch.set_num_threads(n_threads)
+    # An eighth of the inputs; what is paid per weight and per output remains.
+    assert taken[1] < 0.5 * taken[0]
 
 
 def grazing(causes):
