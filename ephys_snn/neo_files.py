@@ -90,7 +90,7 @@ def _read_blocks(path: Path) -> list[neo.Block]:
             return blocks
         found = found or blocks
     if found is None:
-        raise OSError("; ".join(refused) or "no reader is safe")
+        raise OSError("; ".join(refused) or "none of its readers is for this")
     return found
 
 
