@@ -32,6 +32,7 @@ test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
 
 test-slow: .venv/ready
+	$(BIN)/python -m pip install --quiet --editable ".[study]"
 	$(BIN)/python -m pytest -m slow
 
 lint: .venv/ready

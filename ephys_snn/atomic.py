@@ -1,12 +1,16 @@
 """Files that are whole or not there: written under a temporary name, then moved into place."""
 
+import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ephys_snn.errors import InputError
+
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 @contextmanager
@@ -52,6 +56,29 @@ def sweep(path: str | Path) -> None:
     for left in path.parent.iterdir() if path.parent.is_dir() else []:
         if left.name.startswith(prefix) and left.name.endswith(suffix):
             left.unlink(missing_ok=True)
+
+
+def reserve(path: Path, n_bytes: int) -> None:
+    """Make sure that a file has room for so much before a library writes it.
+
+    Libraries that meet a full disk half-way may crash. The file is empty afterwards.
+
+    Raises
+    ------
+    OSError
+        If the disk, the quota or the limit on the size of files leaves no room.
+    """
+    with open(path, "r+b") as file:
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, n_bytes)
+            elif shutil.disk_usage(path).free < n_bytes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+        finally:
+            file.truncate(0)
 
 
 def _temporary_beside(path: Path) -> Path:

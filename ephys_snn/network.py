@@ -24,15 +24,13 @@ import hashlib
 import io
 import json
 import math
-import pickle
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
-from ephys_snn import dale
+from ephys_snn import dale, integrity
 from ephys_snn.atomic import replacing
 from ephys_snn.errors import InputError
 from ephys_snn.lif import LIF
@@ -337,6 +335,7 @@ def save_dictionary(path: str | Path, content: dict) -> None:
     torch.save(content, packed)
     with replacing(path) as temporary:
         temporary.write_bytes(packed.getbuffer())
+        integrity.seal(temporary)
 
 
 def load_dictionary(path: str | Path, kind: str, description: str) -> dict:
@@ -359,10 +358,10 @@ def load_dictionary(path: str | Path, kind: str, description: str) -> dict:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no such file: {path}; give {description} that ephys_snn.train wrote")
+    integrity.check(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError,
-            BadZipFile, pickle.UnpicklingError) as error:
+    except Exception as error:  # damage can make the unpickler stumble anywhere
         raise InputError(
             f"{path} is not {description} that ephys_snn.train wrote, or it is damaged"
         ) from error

@@ -32,7 +32,7 @@ from h5py.h5d import DatasetID
 from h5py.h5g import GroupID
 from h5py.h5t import TypeID
 
-from ephys_snn.atomic import replacing
+from ephys_snn.atomic import replacing, reserve
 from ephys_snn.contents import Contents, Marks, Train, in_ms, memberships, text
 from ephys_snn.errors import InputError
 from ephys_snn.integrity import seal
@@ -302,9 +302,10 @@ def write_nix(path: str | Path, recording: Recording, trials_name: str = "trials
     Raises
     ------
     InputError
-        If the file cannot be written there.
+        If the file cannot be written there, or the disk has no room for it.
     """
     with replacing(path) as temporary:
+        reserve(temporary, largest_size(recording))
         _write_frame(temporary, recording, trials_name)
         with h5py.File(temporary, "r+") as file:
             block = _neo_blocks(file)[0]
@@ -312,6 +313,21 @@ def write_nix(path: str | Path, recording: Recording, trials_name: str = "trials
             for unit in range(len(recording.units)):
                 writer.write(unit)
         seal(temporary)
+
+
+def largest_size(recording: Recording) -> int:
+    """Bytes that the file of a recording does not exceed."""
+    units, trials = recording.units, recording.trials
+    text = sum(4 * values.dtype.itemsize * len(values) for values in (
+        units.name, units.area, units.cell_type, trials.label, trials.decision_label))
+    marks = len(trials) + sum(map(len, recording.events.values()))
+    per_unit = 10_000 + 2_000 * len(units.annotations)
+    per_mark = 300 + 300 * len(trials.annotations)
+    described = len(json.dumps(dict(recording.annotations), default=str))
+    return (8 * len(recording.spike_times) + sum(8 * w.size for w in recording.weights.values())
+            + per_unit * len(units) + per_mark * marks + 2 * text + 2 * described
+            + 50_000 * (20 + len(recording.areas) + len(recording.weights)
+                        + len(recording.events) + len(recording.annotations)))
 
 
 def _write_frame(path: Path, recording: Recording, trials_name: str) -> None:

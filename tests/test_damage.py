@@ -250,6 +250,14 @@ def _unit(unit):
     return change
 
 
+def _no_units(file):
+    (block,) = file["data"].values()
+    for segment in block["groups"].values():
+        for name in list(segment.get("multi_tags", ())):
+            if segment["multi_tags"][name].attrs["type"] in ("neo.spiketrain", b"neo.spiketrain"):
+                del segment["multi_tags"][name]
+
+
 TEXT = h5py.string_dtype()
 CHANGES = {
     "nan": _times([1.0, np.nan]), "inf": _times([1.0, np.inf]), "negative": _times([-5.0, 3.0]),
@@ -284,6 +292,7 @@ CHANGES = {
     "t_start nan": _annotation("t_start", [np.nan]),
     "t_start late": _annotation("t_start", [1e9]), "t_stop empty": _annotation("t_stop", []),
     "cell type a number": _annotation("cell_type", [1]),
+    "no units": _no_units,
     "no trials": _mark("positions", np.empty(0)), "too few onsets": _mark("positions", [0.0]),
     "onsets nan": _mark("positions", np.full(6, np.nan)),
     "onsets in any order": _mark("positions", [5.0, 1, 3, 2, 4, 0]),

@@ -225,3 +225,33 @@ def test_files_of_another_kind_are_refused(network, tmp_path):
     torch.save(np.float64, path)
     with pytest.raises(InputError, match="is not a network"):
         Network.load(path)
+
+
+def test_a_damaged_model_is_refused_or_as_it_was(network, tmp_path):
+    path = tmp_path / "model.pt"
+    network.save(path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(400):
+        damaged, at = bytearray(whole), int(rng.integers(len(whole)))
+        kind = rng.integers(4)
+        if kind == 0:
+            del damaged[at:at + int(10 ** rng.uniform(0, 4))]
+        elif kind == 1:
+            damaged[at:at] = rng.bytes(int(10 ** rng.uniform(0, 3)))
+        else:
+            for position in rng.integers(len(whole), size=rng.integers(1, 10)):
+                damaged[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            again = Network.load(path)
+        except InputError as error:
+            refused += "model.pt" in str(error)
+            continue
+        for weights, expected in zip(again.weights, network.weights, strict=True):
+            torch.testing.assert_close(weights, expected, rtol=0, atol=0)
+        assert again.lif == network.lif
+        for types, expected in zip(again.cell_types, network.cell_types, strict=True):
+            np.testing.assert_array_equal(types, expected)
+    assert refused > 200
