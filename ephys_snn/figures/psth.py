@@ -48,7 +48,8 @@ def plot_psths(psths: Sequence[Psth], response: tuple[float, float],
         grid[1, 0].set_ylabel("spikes/s (mean ± SEM)")
         handles, labels = grid[1, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right center", title=_legend_title(psths[0]))
-        shaded = "response window (the longest) yellow" + ("" if baseline is None else ", baseline grey")
+        shaded = "response window (the longest) yellow"
+        shaded += "" if baseline is None else ", baseline grey"
         figure.suptitle(f"{title}\n{shaded}", fontsize=10)
     return figure
 
