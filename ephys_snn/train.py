@@ -69,7 +69,8 @@ def parser() -> argparse.ArgumentParser:
         help="write the same for TensorBoard")
     add("--dry-run", action="store_true",
         help="print the network, its parameters and the time that training will take")
-    add("--device", default="cpu", help="where to compute, for example cuda")
+    add("--device", default="cpu", metavar="cpu|cuda|mps",
+        help="where to compute; cuda:N is the CUDA device of that number")
     add("--batch-size", type=int, default=argparse.SUPPRESS, metavar="N",
         help=f"trials per step ({defaults('batch_size')})")
     add("--learning-rate", type=float, default=argparse.SUPPRESS, metavar="RATE",
@@ -135,6 +136,13 @@ def choose_device(name: str) -> torch.device:
     """The device of a name; of several CUDA devices each process of a machine has its own."""
     if name == "cuda" and "LOCAL_RANK" in os.environ:
         name = f"cuda:{os.environ['LOCAL_RANK']}"
+    kind = name.partition(":")[0]
+    is_available = {"cpu": lambda: True, "cuda": torch.cuda.is_available,
+                    "mps": torch.backends.mps.is_available}
+    if kind not in is_available:
+        raise InputError(f"--device must be cpu, cuda, cuda:N or mps; got {name}")
+    if not is_available[kind]():
+        raise InputError(f"--device {name}: PyTorch finds no {kind} device here; use cpu")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

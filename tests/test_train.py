@@ -94,6 +94,18 @@ def test_bad_options_get_one_line_and_exit_2(tmp_path, capsys, options, message)
     assert not out.exists()
 
 
+@pytest.mark.parametrize(("device", "message"), [
+    ("gpu", "--device must be cpu, cuda, cuda:N or mps; got gpu"),
+    ("cuda:1", "--device cuda:1: PyTorch finds no cuda device here; use cpu"),
+    ("mps", "--device mps: PyTorch finds no mps device here; use cpu"),
+])
+def test_a_device_that_is_not_there_is_refused(tmp_path, capsys, monkeypatch, device, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert train.main(["--device", device, "--out", str(tmp_path / "model.pt")]) == 2
+    assert capsys.readouterr().err.splitlines() == [f"error: {message}"]
+
+
 def test_an_output_that_cannot_be_written_is_refused_before_training(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file" / "model.pt", tmp_path):
