@@ -9,18 +9,32 @@ from pathlib import Path
 import numpy as np
 from elephant.statistics import mean_firing_rate
 
-from ephys_snn.recording import Recording, fixed_windows
+from ephys_snn.errors import command
+from ephys_snn.options import choose_windows
+from ephys_snn.recording import Recording
 
 SAMPLE = Path(__file__).resolve().parent.parent / "recordings" / "sample_digits.nix"
-recording = Recording.read(sys.argv[1] if len(sys.argv) > 1 else SAMPLE)
 
-responses = recording.responses(fixed_windows(recording.trials, 0, 20))  # ms after the onset
-for area in recording.areas:
-    units = recording.units_in(area)
-    latency = responses.latency[:, units]  # (trial, unit) ms, inf where silent
-    rates = [mean_firing_rate(train).rescale("Hz") for train in recording.spike_trains(units)]
-    print(f"{area}: {len(units)} units at {np.mean(rates):.1f} Hz, active in "
-          f"{np.isfinite(latency).mean():.0%} of the trials, median latency "
-          f"{np.median(latency[np.isfinite(latency)]):.2f} ms")
-for (source, target), weights in recording.weights.items():
-    print(f"{source} -> {target}: {weights.shape} synapses, {np.mean(weights > 0):.0%} excitatory")
+
+@command
+def main(path: str | Path = SAMPLE) -> None:
+    """Describe every area, and the weights between areas."""
+    recording = Recording.read(path)
+    windows = choose_windows(recording)  # until the decision, else the whole trial
+    responses = recording.responses(windows)
+    print(f"{windows.description}:")
+    for area in recording.areas:
+        units = recording.units_in(area)
+        latency = responses.latency[:, units]  # (trial, unit) ms, inf where silent
+        active = np.isfinite(latency)
+        rates = [mean_firing_rate(train).rescale("Hz") for train in recording.spike_trains(units)]
+        when = f", median latency {np.median(latency[active]):.2f} ms" if active.any() else ""
+        print(f"{area}: {len(units)} units at {np.mean(rates):.1f} Hz, active in "
+              f"{active.mean():.0%} of the responses{when}")
+    for (source, target), weights in recording.weights.items():
+        print(f"{source} -> {target}: {weights.shape} synapses, "
+              f"{np.mean(weights > 0):.0%} excitatory")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(*sys.argv[1:]))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ephys_snn.errors import InputError, command
+from ephys_snn.errors import InputError, Parser, command
 from ephys_snn.nix import write_nix
 from ephys_snn.recording import Recording, Trials, Units
 from ephys_snn.trial_marks import pair_events
@@ -50,7 +50,7 @@ def find_trials(ids: np.ndarray, times: np.ndarray, labels: dict[int, str], stop
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    options = Parser(description=__doc__.split("\n")[0])
     options.add_argument("gdf", type=Path)
     options.add_argument("out", type=Path, metavar="OUT.nix")
     options.add_argument("--units", required=True, help="ids of the units: 2,3")

@@ -15,7 +15,7 @@ import pandas as pd
 from ephys_snn import claims, record, report
 from ephys_snn.atomic import replacing
 from ephys_snn.claims import Verdict
-from ephys_snn.errors import InputError, command
+from ephys_snn.errors import InputError, Parser, command
 from ephys_snn.recording import Recording
 from ephys_snn.results import results_folder
 
@@ -106,7 +106,7 @@ def show(table: pd.DataFrame) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    options = Parser(description=__doc__.split("\n")[0])
     options.add_argument("model", type=Path)
     options.add_argument("--brain", type=Path, help="a recording of a brain, for the last claim")
     options.add_argument("--brain-window", nargs=2, metavar=("START", "STOP"),
