@@ -104,6 +104,7 @@ def exponent(table: pd.DataFrame, axis: str) -> float:
 def plot(out: Path) -> None:
     """Curves of user time and peak memory beside their limits, from the table."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
     table = pd.read_csv(out)
     figure = Figure(figsize=(10, 7), layout="constrained")
@@ -126,8 +127,9 @@ def plot(out: Path) -> None:
         panels[0, column].set(xscale="log", yscale="log", ylabel="CPU time, user (s)",
                               title=f"{table[other].max():,} {other}")
         panels[1, column].set(xlabel=axis, ylabel="peak memory (GB)", ylim=(0, 2.2))
-        for panel in panels[:, column]:
-            panel.legend(fontsize=7)
+        panels[1, column].xaxis.set_minor_formatter(NullFormatter())
+        panels[0, column].legend(fontsize=7, loc="lower right", framealpha=0.5)
+    panels[1, 0].legend(fontsize=7)
     figure.savefig(out.with_suffix(".png"), dpi=110)
 
 
