@@ -1,6 +1,7 @@
 """The one error for what a user can mend, and how command lines say it."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -32,6 +33,9 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
         except InputError as error:
             print("error:", " ".join(str(error).split()), file=sys.stderr)
             return 2
+        except BrokenPipeError:  # `head` or another reader has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return 130
