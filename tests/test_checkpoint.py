@@ -151,22 +151,30 @@ def test_a_killed_run_is_resumed_bit_for_bit(data, whole, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.csv", "model.pt"]
 
 
+def last_written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 @pytest.mark.slow
 def test_killing_again_and_again_changes_nothing(data, tmp_path):
-    more = ["--epochs", "300"]
+    more = ["--epochs", "60"]
     assert train.main(arguments(data, tmp_path / "whole.pt", *more)) == 0
     out, rng = tmp_path / "model.pt", np.random.default_rng(0)
     n_kills = 0
     while not out.exists():
         process = start_killed(data, out, "--resume", *more)
         saved = tmp_path / "model.pt.checkpoint"
-        before = saved.stat().st_mtime_ns if saved.exists() else 0
-        while process.poll() is None and saved.exists() and saved.stat().st_mtime_ns == before:
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.5))
+        for _ in range(2):  # as it starts, and after its first epoch, so that every try gets on
+            before = last_written(saved)
+            while process.poll() is None and last_written(saved) == before:
+                time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.3))
         process.kill()
         n_kills += process.wait() == -signal.SIGKILL
-    assert n_kills >= 5
+    assert n_kills >= 3
     assert train.main(arguments(data, out, "--resume", *more)) in (0, 2)  # 2: it was finished
     assert written(out) == written(tmp_path / "whole.pt")
 
