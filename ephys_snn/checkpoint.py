@@ -46,6 +46,8 @@ def to_dictionary(run: Run) -> dict:
             "order": None if run.order is None else torch.from_numpy(run.order),
             "position": run.position,
             "tally": run.tally.sums,
+            "ends": torch.from_numpy(run.ends),
+            "unfinished": torch.from_numpy(run.unfinished),
         },
     }
 
@@ -88,6 +90,7 @@ def restore(path: str | Path, run: Run) -> None:
     run.epoch, run.position = state["epoch"], state["position"]
     run.order = None if state["order"] is None else state["order"].numpy()
     run.tally.sums = state["tally"]
+    run.ends, run.unfinished = state["ends"].numpy(), state["unfinished"].numpy()
     run.history = content["metadata"]["history"]
 
 

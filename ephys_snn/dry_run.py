@@ -10,8 +10,8 @@ import torch
 from ephys_snn import dale, distributed
 from ephys_snn.evaluation import EVALUATION_BATCH, evaluate
 from ephys_snn.network import Network
-from ephys_snn.stimuli import Stimuli, jitter_times
-from ephys_snn.training import Run, step
+from ephys_snn.stimuli import Stimuli
+from ephys_snn.training import Run, step, vary
 
 WARM_UP, MEASURED = 2, 5  # steps
 
@@ -54,9 +54,9 @@ def measure(run: Run, stimuli: Stimuli) -> tuple[float, float]:
         first = index * run.settings.batch_size % len(times)
         batch = slice(first, first + run.settings.batch_size)
         start = time.perf_counter()
-        given = jitter_times(times[batch].astype(np.float32), run.settings.jitter, run.generator)
+        given = vary(run, times[batch].astype(np.float32))
         step(run, torch.from_numpy(given), torch.from_numpy(labels[batch]),
-             rate=run.settings.learning_rate / 100)
+             run.settings.learning_rate / 100, torch.full((len(given),), torch.inf))
         seconds.append(time.perf_counter() - start)
     times, labels = stimuli.part("validation")
     n_evaluated = min(len(times), EVALUATION_BATCH * distributed.n_processes())

@@ -5,7 +5,7 @@ Of a trial with output spike times T_k and class y (Göltz et al. 2021), times i
 .. math::
 
     L = \log \sum_k e^{-T_k/\xi} + T_y/\xi + \alpha\, e^{T_y/\beta},
-    \qquad \xi = 0.2,\ \alpha = 0.005,\ \beta = 1 .
+    \qquad \xi = 0.1,\ \alpha = 0.005,\ \beta = 1 .
 
 References
 ----------
@@ -14,7 +14,7 @@ Göltz et al., Nat. Mach. Intell. 3, 823 (2021), doi:10.1038/s42256-021-00388-x.
 
 import torch
 
-XI, ALPHA, BETA = 0.2, 0.005, 1.0
+XI, ALPHA, BETA = 0.1, 0.005, 1.0
 # A silent output neuron counts as one that spikes this many time constants after time 0.
 SILENT_OUTPUT = 6.0
 

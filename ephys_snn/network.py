@@ -18,6 +18,15 @@ exponential distribution of mean E/N_exc or −ρE/N_inh. Hence
 alike (σ = 0) they would spike at once whatever the stimulus; the balance ρ is therefore chosen such
 that σ = s·w for a given spread s, in layers of any width. Inputs have no cell type; their weights
 are normal with mean w/N and standard deviation `INPUT_SPREAD`·θ/√N.
+
+In such a network what tells stimuli apart fades by the factor s from layer to layer, and a spread
+of 1 would silence neurons and make gradients chaotic (see `propagation`). Networks deeper than
+`SHALLOW` hidden layers therefore begin sparse: each neuron hears K excitatory and K inhibitory
+partners, whose weights are r·w and (1 − r)·w times numbers that are uniformly distributed on the
+simplex (they add up to 1), so that every neuron has the net weight w. Their squares add up to
+2 / (K + 1) on average, and differences between neurons pass undiminished if
+
+.. math:: \left( r^2 + (r - 1)^2 \right) \frac{2}{K + 1} = 1, \qquad r = (1 + \sqrt K) / 2 .
 """
 
 import hashlib
@@ -33,12 +42,15 @@ import torch
 from ephys_snn import dale, integrity
 from ephys_snn.atomic import replacing
 from ephys_snn.errors import InputError
+from ephys_snn.kernels.reference import SMALLEST_SLOPE
 from ephys_snn.lif import LIF
-from ephys_snn.spike_time import first_spike_times
+from ephys_snn.spike_time import cut, first_spike_times
 
 FORMAT = "ephys_snn.network"
 FORMAT_VERSION = 1
 INPUT_SPREAD = 2.8
+SHALLOW = 4
+PARTNERS = 4
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,11 @@ class Initialization:
         needs more than e to make the neuron spike.
     spread : float
         Standard deviation of the net weight between the neurons of a layer, relative to its mean.
+    partners : int or None
+        Number of excitatory, and of inhibitory, partners of each neuron of a network that begins
+        sparse; None for one that begins with all connections.
+    spiking_inputs : float or None
+        How many inputs spike in a typical trial; None if all do.
 
     Raises
     ------
@@ -61,6 +78,8 @@ class Initialization:
 
     net_weight: float = 10.0
     spread: float = 0.5
+    partners: int | None = None
+    spiking_inputs: float | None = None
 
     def __post_init__(self):
         if not math.e < self.net_weight < math.inf:
@@ -70,6 +89,13 @@ class Initialization:
             )
         if not 0 < self.spread < math.inf:
             raise InputError(f"the initial spread must be above 0; got {self.spread:g}")
+        if self.partners is not None and self.partners < 1:
+            raise InputError(f"a neuron needs at least 1 partner; got {self.partners}")
+
+    @classmethod
+    def for_depth(cls, n_hidden: int, **arguments) -> "Initialization":
+        """What suits a network of so many hidden layers: sparse if it is deep."""
+        return cls(**{"partners": PARTNERS if n_hidden > SHALLOW else None, **arguments})
 
     def balance(self, n_excitatory: int, n_inhibitory: int) -> float:
         """Inhibition ρ relative to excitation that gives the spread; 0 where none is needed.
@@ -180,13 +206,22 @@ class Network:
         """Sign of the presynaptic neurons of each weight matrix (pre, 1); None for the inputs."""
         return [None, *(dale.signs(types) for types in self.cell_types)]
 
-    def __call__(self, input_times) -> list[torch.Tensor]:
+    def __call__(
+        self,
+        input_times,
+        until: torch.Tensor | None = None,
+        smallest_slope: float = SMALLEST_SLOPE,
+    ) -> list[torch.Tensor]:
         """First-spike times of every layer.
 
         Parameters
         ----------
         input_times : torch.Tensor or numpy.ndarray, shape (trial, input)
             Input spike times in ms; inf for silent inputs.
+        until : torch.Tensor, shape (trial,), optional
+            Time in ms from which on nothing is computed: later spikes are inf.
+        smallest_slope : float
+            See `first_spike_times`.
 
         Returns
         -------
@@ -200,9 +235,13 @@ class Network:
                 f"`input_times` must have the shape (trial, {self.layer_sizes[0]}); "
                 f"got {tuple(times.shape)}"
             )
+        if until is not None:
+            times = cut(times, until)
         layers = []
         for weights in self.weights:
-            times = first_spike_times(times, weights, self.lif)
+            times = first_spike_times(times, weights, self.lif, smallest_slope)
+            if until is not None:
+                times = cut(times, until)
             layers.append(times)
         return layers
 
@@ -381,12 +420,32 @@ def _draw_weights(
     """Initial weights (pre, post) of a layer whose inputs have the cell types `presynaptic`."""
     net = initialization.net_weight * threshold
     if presynaptic is None:
-        spread = INPUT_SPREAD * threshold / math.sqrt(pre)
-        return torch.from_numpy(generator.normal(net / pre, spread, (pre, post))).float()
+        n_spiking = initialization.spiking_inputs or pre
+        spread = INPUT_SPREAD * threshold / math.sqrt(n_spiking)
+        return torch.from_numpy(generator.normal(net / n_spiking, spread, (pre, post))).float()
     n_excitatory = int((presynaptic == dale.EXCITATORY).sum())
+    if initialization.partners is not None:
+        weights = _draw_sparse(n_excitatory, pre, post, initialization.partners, generator)
+        return torch.from_numpy(net * weights).float()
     n_inhibitory = pre - n_excitatory
     balance = initialization.balance(n_excitatory, n_inhibitory)
     excitation = net / (1 - balance)
     scale = np.full((pre, 1), excitation / n_excitatory)
     scale[n_excitatory:] = -balance * excitation / max(n_inhibitory, 1)
     return torch.from_numpy(generator.standard_exponential((pre, post)) * scale).float()
+
+
+def _draw_sparse(
+    n_excitatory: int, pre: int, post: int, partners: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Weights (pre, post) from partners alone, which add up to 1 for every neuron."""
+    has_inhibition = pre > n_excitatory
+    ratio = (1 + math.sqrt(partners)) / 2 if has_inhibition else 1.0
+    weights = np.zeros((pre, post))
+    kinds = [(0, n_excitatory, ratio), (n_excitatory, pre, 1 - ratio)]
+    for first, stop, total in kinds[:1 + has_inhibition]:
+        n_chosen = min(partners, stop - first)
+        order = generator.random((post, stop - first)).argsort(axis=1)[:, :n_chosen]
+        share = generator.dirichlet(np.ones(n_chosen), post)
+        weights[first + order, np.arange(post)[:, None]] = total * share
+    return weights

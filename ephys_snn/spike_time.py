@@ -73,6 +73,15 @@ def first_spike_times(
     return spike_times.reshape(*batch, weights.shape[1])
 
 
+def cut(times: Tensor, ends: Tensor) -> Tensor:
+    """Spike times (trial, neuron) with inf for spikes at the end (trial,) of a trial or later.
+
+    Causes come before their effects, so cutting inputs and outputs alike computes the outputs
+    before the ends from the inputs before them.
+    """
+    return torch.where(times < ends[:, None], times, torch.inf)
+
+
 @lru_cache
 def kernel_of(device_type: str):
     """The kernel for a kind of device, such as 'cpu' or 'cuda'; plain PyTorch serves the others."""

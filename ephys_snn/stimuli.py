@@ -30,6 +30,9 @@ from ephys_snn.errors import InputError
 BIAS = 0.45
 
 
+BACKGROUNDS = ("late", "silent")
+
+
 @dataclass(frozen=True)
 class LatencyCode:
     """Spike times of the strongest and of the weakest intensity.
@@ -38,17 +41,23 @@ class LatencyCode:
     ----------
     early, late : float
         Time in ms of intensity 1 and of intensity 0.
+    background : str
+        Whether inputs of intensity 0 spike 'late' or are 'silent'.
 
     Raises
     ------
     InputError
-        Unless 0 <= early < late < inf.
+        Unless 0 <= early < late < inf, or if there is no such background.
     """
 
     early: float = 1.5
     late: float = 20.0
+    background: str = "late"
 
     def __post_init__(self):
+        if self.background not in BACKGROUNDS:
+            raise InputError(f"`background` must be one of {', '.join(BACKGROUNDS)}; "
+                             f"got {self.background!r}")
         if not 0 <= self.early < self.late < np.inf:
             raise InputError(
                 "the latency code needs 0 <= early < late (ms); "
@@ -63,7 +72,8 @@ class LatencyCode:
         intensity = np.asarray(intensity)
         if intensity.dtype == np.uint8:
             return self.times(np.arange(256) / 256).astype(np.float32)[intensity]
-        return self.early + (1 - intensity) * (self.late - self.early)
+        times = self.early + (1 - intensity) * (self.late - self.early)
+        return np.where(intensity > 0, times, np.inf) if self.background == "silent" else times
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ephys_snn import datasets, distributed, dry_run
@@ -13,8 +14,8 @@ from ephys_snn.atomic import check_writable
 from ephys_snn.errors import InputError, Parser, command
 from ephys_snn.evaluation import evaluate
 from ephys_snn.lif import LIF
-from ephys_snn.network import Initialization, Network
-from ephys_snn.stimuli import LatencyCode, Stimuli, load_stimuli
+from ephys_snn.network import PARTNERS, SHALLOW, Initialization, Network
+from ephys_snn.stimuli import BACKGROUNDS, LatencyCode, Stimuli, load_stimuli
 from ephys_snn.training import Run, Settings, start
 from ephys_snn.training_session import Files, keep_training, open_checkpoint
 
@@ -23,7 +24,7 @@ DEFAULT_HIDDEN = [400, 400, 400, 400]
 # coordinates bear less jitter than images.
 PRESETS = {
     "digits": {"epochs": 60, "batch_size": 30, "jitter": 2.0},
-    "mnist": {"epochs": 20},
+    "mnist": {"epochs": 60, "distortion": 1.0},
     "yin-yang": {"epochs": 80, "learning_rate": 0.02, "jitter": 0.2},
 }
 DEFAULT_EPOCHS = 30
@@ -78,6 +79,11 @@ def parser() -> argparse.ArgumentParser:
              f"({defaults('learning_rate')})")
     add("--jitter", type=float, default=argparse.SUPPRESS, metavar="MS",
         help=f"SD of the noise on input spike times in training ({defaults('jitter')})")
+    add("--distortion", type=float, default=argparse.SUPPRESS, metavar="STRENGTH",
+        help="random rotations, scalings, shears and shifts of training images, 1 for what "
+             f"handwriting bears ({defaults('distortion')})")
+    add("--background", choices=BACKGROUNDS, default=code.background,
+        help="pixels without intensity spike late, or are silent")
     add("--early", type=float, default=code.early, metavar="MS",
         help="spike time of the strongest intensity")
     add("--late", type=float, default=code.late, metavar="MS",
@@ -89,6 +95,9 @@ def parser() -> argparse.ArgumentParser:
         help="initial net weight onto a neuron, in thresholds")
     add("--spread", type=float, default=draw.spread, metavar="RATIO",
         help="initial SD of the net weight between neurons, relative to it")
+    add("--partners", type=int, default=argparse.SUPPRESS, metavar="K",
+        help="begin sparse: each neuron hears K excitatory and K inhibitory neurons, 0 for all "
+             f"(default: 0 up to {SHALLOW} hidden layers, else {PARTNERS})")
     return options
 
 
@@ -101,7 +110,8 @@ def defaults(name: str) -> str:
 
 def choose_settings(options: argparse.Namespace) -> Settings:
     """What the user says, else what suits the data set."""
-    names = ("epochs", "batch_size", "learning_rate", "jitter", "balance_classes", "seed")
+    names = ("epochs", "batch_size", "learning_rate", "jitter", "distortion", "balance_classes",
+             "seed")
     given = {name: getattr(options, name) for name in names if hasattr(options, name)}
     return Settings(**{"epochs": DEFAULT_EPOCHS, **PRESETS.get(options.data, {}), **given})
 
@@ -160,10 +170,11 @@ def begin(options: argparse.Namespace, device: torch.device) -> tuple[Stimuli, R
         raise InputError(f"--seed must be at least 0; got {options.seed}")
     settings = choose_settings(options)
     lif = LIF(options.tau_m, options.tau_s)
-    initialization = Initialization(options.net_weight, options.spread)
     classes = [name.strip() for name in options.classes.split(",")] \
         if hasattr(options, "classes") else None
-    stimuli = load_stimuli(options.data, LatencyCode(options.early, options.late), classes)
+    code = LatencyCode(options.early, options.late, options.background)
+    stimuli = load_stimuli(options.data, code, classes)
+    initialization = choose_initialization(options, stimuli)
     layer_sizes = [stimuli.n_inputs, *options.hidden, len(stimuli.classes)]
     network = Network.draw(layer_sizes, lif, options.excitatory, options.seed, initialization)
     network.weights = [weights.to(device) for weights in network.weights]
@@ -177,6 +188,18 @@ def begin(options: argparse.Namespace, device: torch.device) -> tuple[Stimuli, R
     if n_weights * settings.batch_size < WORTH_THREADS:
         torch.set_num_threads(1)
     return stimuli, start(network, stimuli, settings)
+
+
+def choose_initialization(options: argparse.Namespace, stimuli: Stimuli) -> Initialization:
+    """What the user says, else what suits the depth and the number of inputs that spike."""
+    given = {"net_weight": options.net_weight, "spread": options.spread}
+    if hasattr(options, "partners"):
+        given["partners"] = options.partners or None
+    times, _ = stimuli.part("train")
+    n_spiking = float(np.isfinite(times).sum(axis=1).mean())
+    if 0 < n_spiking < stimuli.n_inputs:
+        given["spiking_inputs"] = n_spiking
+    return Initialization.for_depth(len(options.hidden), **given)
 
 
 def describe_split(stimuli: Stimuli) -> str:

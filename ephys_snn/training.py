@@ -9,7 +9,11 @@ with two corrections and one law:
   until all neurons spike at once, and output neurons fall silent. So the mean over the presynaptic
   neurons is subtracted from the gradient, ∂L/∂w_ij ← ∂L/∂w_ij − ⟨∂L/∂w_ij⟩_i.
 - *Rousing the silent*, who have no gradient (`silence.rouse_`).
+- *Smallest slope*: where a membrane only grazes threshold the gradient explodes; it takes the slope
+  at threshold to be at least `SMALLEST_SLOPE`, which few but slow neurons of the first layer need.
 - *Dale's law*: weights of the wrong sign become 0 (`dale.project_`).
+
+Trials end soon after their decision (`trial_end`).
 
 Several processes may train one network (see `distributed`): each has the same weights, draws the
 same batch and computes its share of the sums from which all take the same step.
@@ -29,17 +33,22 @@ import numpy as np
 import torch
 
 import ephys_snn
-from ephys_snn import dale, distributed
+from ephys_snn import dale, distributed, trial_end
+from ephys_snn.distortion import distort
 from ephys_snn.errors import InputError
 from ephys_snn.evaluation import Evaluation, Tally, evaluate
 from ephys_snn.loss import first_spike_loss
 from ephys_snn.network import Network
 from ephys_snn.silence import rouse_
+from ephys_snn.spike_time import cut
 from ephys_snn.stimuli import Stimuli, jitter_times
 
 # Steps of the input weights relative to those of other layers: most inputs of an image spike at the
 # same time, and what moves all of them moves every neuron of the first layer at once.
 INPUT_STEP = 0.5
+# Smallest slope of the membrane at threshold that gradients see, in θ/τ; a synchronous volley of
+# the initial net weight crosses with a slope of 8.
+SMALLEST_SLOPE = 1.0
 
 
 @dataclass(frozen=True)
@@ -59,8 +68,10 @@ class Settings:
         Fraction of all steps in which the step size rises from 0.
     jitter : float
         Standard deviation in ms of the noise added to the input spike times of training trials.
+    distortion : float
+        Strength of the random distortions of training images (see `distortion`); 0 for none.
     activity_floor : float
-        Fraction of trials in which every neuron should spike at least, at some time.
+        Fraction of trials in which every neuron should spike at least before they end.
     balance_classes : bool
         Whether every class counts alike, in the loss and in the choice of the best epoch, however
         few samples it has: trials are weighted by n / (n_classes n_of_their_class).
@@ -78,7 +89,8 @@ class Settings:
     learning_rate: float = 0.08
     warm_up: float = 0.05
     jitter: float = 1.0
-    activity_floor: float = 0.3
+    distortion: float = 0.0
+    activity_floor: float = 0.05
     balance_classes: bool = False
     seed: int = 0
 
@@ -90,6 +102,8 @@ class Settings:
             raise InputError(f"`learning_rate` must be above 0; got {self.learning_rate:g}")
         if not 0 <= self.jitter < math.inf:
             raise InputError(f"`jitter` must be at least 0 ms; got {self.jitter:g}")
+        if not 0 <= self.distortion <= 5:
+            raise InputError(f"`distortion` must lie between 0 and 5; got {self.distortion:g}")
         for name in ("warm_up", "activity_floor"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(
@@ -139,6 +153,14 @@ class Run:
         Order of the training samples in the current epoch; None between two epochs.
     position : int
         How many of them have been used.
+    shape : tuple (height, width) or None
+        How the inputs make an image; None where they do not.
+    late : float
+        Spike time in ms of a pixel without intensity.
+    ends : numpy.ndarray of float32, shape (sample,)
+        When the last trial of each training sample ended in ms; inf before there was one.
+    unfinished : numpy.ndarray of int
+        Samples whose trial went on beyond its bound and is to be repeated.
     best : list of torch.Tensor
         The weights that did best on the validation samples.
     history : list of dict
@@ -151,6 +173,10 @@ class Run:
     generator: np.random.Generator
     signs: list[torch.Tensor | None]
     tally: Tally
+    shape: tuple[int, int] | None
+    late: float
+    ends: np.ndarray
+    unfinished: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     epoch: int = 0
     order: np.ndarray | None = None
     position: int = 0
@@ -217,6 +243,9 @@ def start(network: Network, stimuli: Stimuli, settings: Settings) -> Run:
         generator=np.random.default_rng([settings.seed, 1]),
         signs=[None if sign is None else sign.to(network.weights[0]) for sign in network.signs],
         tally=Tally.empty(network),
+        shape=stimuli.shape,
+        late=stimuli.code.late,
+        ends=np.full((stimuli.split == "train").sum(), np.inf, np.float32),
         best=[weights.detach().clone() for weights in network.weights],
     )
 
@@ -226,8 +255,9 @@ def step(
     times: torch.Tensor,
     labels: torch.Tensor,
     rate: float,
+    bounds: torch.Tensor,
     class_weights: torch.Tensor | None = None,
-) -> Tally:
+) -> tuple[Tally, torch.Tensor]:
     """One step on a batch of trials.
 
     Parameters
@@ -240,13 +270,17 @@ def step(
         The right classes.
     rate : float
         Relative step size.
+    bounds : torch.Tensor, shape (trial,)
+        Times in ms by which the trials should end.
     class_weights : torch.Tensor, shape (class,), optional
         What a trial of each class counts in the loss; 1 by default.
 
     Returns
     -------
     Tally
-        Of the joint batch, before the step.
+        Of the finished trials of the joint batch, before the step.
+    torch.Tensor, shape (trial,)
+        When they ended in ms; nan for unfinished trials.
 
     Raises
     ------
@@ -254,7 +288,9 @@ def step(
         If the loss or the weights are not finite any more.
     """
     network, settings = run.network, run.settings
-    tally = compute_gradients(network, times, labels, class_weights)
+    tally, ends = compute_gradients(network, times, labels, bounds, class_weights)
+    if not tally.n_trials:
+        return tally, ends
     _check_finite(run, "the loss", tally.parts[0])
     for weights in network.weights:
         centralize_(weights.grad)
@@ -270,22 +306,28 @@ def step(
         if sign is not None:
             dale.project_(weights, sign)
         _check_finite(run, "a weight", weights)
-    return tally
+    return tally, ends
 
 
 def compute_gradients(
     network: Network,
     times: torch.Tensor,
     labels: torch.Tensor,
+    bounds: torch.Tensor,
     class_weights: torch.Tensor | None = None,
-) -> Tally:
+) -> tuple[Tally, torch.Tensor]:
     """Leave the gradients of the mean loss of a joint batch in the weights, and count its trials.
 
-    Parameters are those of `step`. Each process computes its share of the sums over trials.
+    Parameters and what is returned are those of `step`. Each process computes its share of the sums
+    over trials.
     """
     mine = distributed.share(len(labels))
-    labels = labels[mine].to(network.weights[0].device)
-    layers = network(times[mine])
+    labels, bounds = (values[mine].to(network.weights[0].device) for values in (labels, bounds))
+    layers = network(times[mine], bounds, SMALLEST_SLOPE)
+    ends = trial_end.trial_ends(layers[-1], labels, network.lif.tau_s)
+    finished = ends <= bounds
+    layers = [cut(spikes, ends)[finished] for spikes in layers]
+    labels = labels[finished]
     losses = first_spike_loss(layers[-1], labels, network.lif.tau_s)
     weighted = losses if class_weights is None else losses * class_weights.to(losses)[labels]
     for weights in network.weights:
@@ -294,7 +336,10 @@ def compute_gradients(
     tally = Tally.of(losses, layers, labels)
     distributed.sum_(*(weights.grad for weights in network.weights))
     distributed.sum_(tally.sums)
-    return tally
+    all_ends = torch.zeros(len(times))
+    all_ends[mine] = torch.where(finished, ends, torch.nan).to(all_ends)
+    distributed.sum_(all_ends)
+    return tally, all_ends
 
 
 def _check_finite(run: Run, what: str, values: torch.Tensor) -> None:
@@ -339,17 +384,29 @@ def train_epoch(
     if run.order is None:
         run.order, run.tally = run.generator.permutation(n_trials), Tally.empty(run.network)
     while run.position < n_trials:
-        chosen = run.order[run.position:run.position + batch_size]
+        fresh = run.order[run.position:run.position + batch_size]
+        chosen = np.concatenate([run.unfinished, fresh])
         rate = learning_rate(run.epoch * n_steps + run.step, run.settings.epochs * n_steps,
                              run.settings)
-        batch = jitter_times(times[chosen], run.settings.jitter, run.generator)
-        tally = step(run, torch.from_numpy(batch), torch.from_numpy(labels[chosen]), rate,
-                     class_weights)
-        run.position += len(chosen)
+        tally, ends = step(
+            run, torch.from_numpy(vary(run, times[chosen])), torch.from_numpy(labels[chosen]), rate,
+            trial_end.bounds(run.ends[chosen], run.network.lif.tau_s), class_weights)
+        # What is unfinished gets no bound when it is repeated.
+        run.ends[chosen] = torch.nan_to_num(ends, nan=torch.inf, posinf=torch.inf).numpy()
+        run.unfinished = chosen[torch.isnan(ends).numpy()]
+        run.position += len(fresh)
         run.tally += tally
-        after_step(tally.evaluation())
+        if tally.n_trials:
+            after_step(tally.evaluation())
     run.epoch, run.order, run.position = run.epoch + 1, None, 0
     return run.tally.evaluation()
+
+
+def vary(run: Run, times: np.ndarray) -> np.ndarray:
+    """Distort and jitter stimuli (trial, input) as the settings say; draws from the generator."""
+    if run.shape is not None:
+        times = distort(times, run.shape, run.late, run.settings.distortion, run.generator)
+    return jitter_times(times, run.settings.jitter, run.generator)
 
 
 def balanced_weights(labels: np.ndarray, n_classes: int) -> torch.Tensor:

@@ -29,7 +29,9 @@ def compute(stimuli: Stimuli) -> dict[str, list]:
     run = training.start(network, stimuli, Settings(epochs=1, batch_size=10))
     gradients, counts = [], []
     for size in SIZES:
-        tally = compute_gradients(network, times[:size], labels[:size], torch.tensor([0.5, 2.0]))
+        bounds = torch.full((size,), torch.inf)
+        tally, _ = compute_gradients(network, times[:size], labels[:size], bounds,
+                                     torch.tensor([0.5, 2.0]))
         gradients.append([weights.grad.clone() for weights in network.weights])
         counts.append(tally.sums)
     training.train_epoch(run, times.float().numpy(), labels.numpy())

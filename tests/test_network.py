@@ -255,3 +255,35 @@ def test_a_damaged_model_is_refused_or_as_it_was(network, tmp_path):
         for types, expected in zip(again.cell_types, network.cell_types, strict=True):
             np.testing.assert_array_equal(types, expected)
     assert refused > 200
+
+
+@pytest.mark.parametrize("n", [40, 100])
+def test_a_deep_network_begins_sparse_and_keeps_what_tells_stimuli_apart(n):
+    depth = 8
+    network = Network.draw([5] + [n] * (depth + 1) + [3],
+                           initialization=Initialization.for_depth(depth + 1))
+    for weights in network.weights[1:]:
+        torch.testing.assert_close(weights.sum(dim=0), torch.full((weights.shape[1],), 10.0))
+        assert ((weights > 0).sum(dim=0) == 4).all() and ((weights < 0).sum(dim=0) == 4).all()
+    generator = torch.Generator().manual_seed(0)
+    times = 20 + 0.02 * torch.randn(30, n, dtype=torch.float64, generator=generator)
+    before = _pattern(times)
+    for weights in network.weights[1:-1]:
+        times = first_spike_times(times, weights.double())
+    assert 0.5 < _pattern(times) / before < 2.0
+
+
+def _pattern(times):
+    deviation = times - times.mean(dim=0)
+    return (deviation - deviation.mean(dim=1, keepdim=True)).std().item()
+
+
+def test_a_shallow_network_begins_with_all_connections():
+    assert Initialization.for_depth(4).partners is None
+    assert Initialization.for_depth(8, partners=None).partners is None
+
+
+def test_few_spiking_inputs_excite_as_all_would():
+    network = Network.draw([784, 300, 10], initialization=Initialization(spiking_inputs=100.0))
+    assert (network.weights[0].mean() * 100).item() == pytest.approx(10.0, rel=0.1)
+    assert network.weights[0].std().item() * 10 == pytest.approx(2.8, rel=0.05)

@@ -86,3 +86,13 @@ def test_no_jitter_changes_nothing_and_a_negative_one_is_refused():
     assert jitter_times(times, 0.0, np.random.default_rng(0)) is times
     with pytest.raises(InputError, match="at least 0 ms; got -1"):
         jitter_times(times, -1.0, np.random.default_rng(0))
+
+
+def test_a_silent_background():
+    pixels = np.array([[0, 1, 255]], dtype=np.uint8)
+    late, silent = (LatencyCode(background=background).times(pixels)
+                    for background in ("late", "silent"))
+    assert np.isinf(silent[0, 0]) and late[0, 0] == 20.0
+    np.testing.assert_array_equal(silent[0, 1:], late[0, 1:])
+    with pytest.raises(InputError, match="`background` must be one of late, silent; got 'dark'"):
+        LatencyCode(background="dark")

@@ -47,8 +47,8 @@ def test_the_loss_is_the_definition():
     times = torch.tensor([[3.0, 5.0, 20.0], [12.0, 2.0, 7.0]], dtype=torch.float64)
     for trial, label in ((0, 1), (1, 2)):
         scaled = [time / 10 for time in times[trial].tolist()]
-        expected = (math.log(sum(math.exp(-time / 0.2) for time in scaled))
-                    + scaled[label] / 0.2 + 0.005 * math.exp(scaled[label]))
+        expected = (math.log(sum(math.exp(-time / 0.1) for time in scaled))
+                    + scaled[label] / 0.1 + 0.005 * math.exp(scaled[label]))
         loss = first_spike_loss(times[[trial]], torch.tensor([label]), tau=10.0)
         assert loss.item() == pytest.approx(expected, rel=1e-12)
 
