@@ -66,7 +66,7 @@ def print_steps(sizes: list[int], network: Network, times: np.ndarray, labels: n
         chosen = np.arange(batch) % len(times)
         inputs = torch.as_tensor(times[chosen], dtype=torch.float32, device=DEVICE)
         targets = torch.as_tensor(labels[chosen], device=DEVICE)
-        trials = Batch(inputs, targets, torch.full((batch, 1), torch.inf, device=DEVICE))
+        trials = Batch(inputs, targets, torch.full((batch,), torch.inf, device=DEVICE))
         steps = [partial(step, trials) for step in (spiking_step(network, with_ends=False),
                                                     relu_step(sizes, DEVICE))]
         memory = [gigabytes(step) for step in steps]  # and the kernels are compiled now

@@ -5,10 +5,9 @@ training samples; spiking and ReLU steps take turns on the same batch with the s
 ratio is the median over turns. With one thread CPU time is measured, which other programs hardly
 disturb, with more threads wall time.
 
-Two spiking steps are compared. `all` computes every spike. With `ends`, spikes that come more than
-five ξ (see `ephys_snn.loss`) after the decision, and after the right output's spike, are silent in
-every layer: they weigh less than 0.7 % in the loss. Where a trial ends is known from the sample's
-previous visit.
+Two spiking steps are compared. `all` computes every spike. `ends` is what training does
+(`ephys_snn.trial_end`): trials end soon after their decision, and a bound on when is known from the
+sample's previous trial.
 
 python benchmarks/training_step.py [--data mnist|IDX_DIRECTORY|digits] [--hidden 400 400 400 400]
 python benchmarks/training_step.py --data mnist --curves [--figure training_step.png]
@@ -25,25 +24,21 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ephys_snn import dale
-from ephys_snn.lif import LIF
-from ephys_snn.loss import XI, first_spike_loss
+from ephys_snn import dale, trial_end
+from ephys_snn.loss import first_spike_loss
 from ephys_snn.network import Network
 from ephys_snn.spike_time import first_spike_times
 from ephys_snn.stimuli import Stimuli, load_stimuli
-from ephys_snn.training import Settings, centralize_, start
+from ephys_snn.training import Settings, centralize_, compute_gradients, start
 from ephys_snn.training import step as training_step
-
-MARGIN, SLACK = 5.0, 1.0
-"""Trials end so many ξ after their decision, and may have ended so many ξ later than before."""
 
 
 class Batch(NamedTuple):
-    """Trials: input spike times (trial, input) in ms, classes, ends (trial, 1) in ms."""
+    """Trials: input spike times (trial, input) in ms, classes, bounds (trial,) in ms."""
 
     times: torch.Tensor
     labels: torch.Tensor
-    ends: torch.Tensor
+    bounds: torch.Tensor
 
 
 class Cost(NamedTuple):
@@ -65,28 +60,23 @@ def trained(sizes: list[int], stimuli: Stimuli, n_steps: int) -> Network:
     for index in range(n_steps):
         chosen = order[torch.arange(index * 80, (index + 1) * 80) % len(order)]
         rate = settings.learning_rate * (1 - index / n_steps)
-        training_step(run, times[chosen].float(), labels[chosen], rate)
+        training_step(run, times[chosen].float(), labels[chosen], rate,
+                      torch.full((len(chosen),), torch.inf))
     for weights in run.network.weights:
         weights.requires_grad_(False)
     return run.network
 
 
 def batches_of(network: Network, stimuli: Stimuli, size: int, number: int) -> list[Batch]:
-    """Batches of training samples with the ends of their trials."""
+    """Batches of training samples with the bounds of their trials' ends."""
     times, labels = (torch.as_tensor(part) for part in stimuli.part("train"))
     chosen = torch.arange(size * number) % len(times)
     batches = []
     for part in chosen.split(size):
         inputs, classes = times[part].float(), labels[part]
-        ends = ends_of(network(inputs)[-1], classes, network.lif)
-        batches.append(Batch(inputs, classes, ends))
+        ends = trial_end.trial_ends(network(inputs)[-1], classes, network.lif.tau_s)
+        batches.append(Batch(inputs, classes, trial_end.bounds(ends.numpy(), network.lif.tau_s)))
     return batches
-
-
-def ends_of(outputs: torch.Tensor, labels: torch.Tensor, lif: LIF) -> torch.Tensor:
-    """Ends of trials (trial, 1): after the decision and the right output's spike."""
-    right = torch.nextafter(outputs.gather(1, labels[:, None]), torch.tensor(torch.inf))
-    return torch.maximum(right, outputs.amin(1, keepdim=True) + MARGIN * XI * lif.tau_s)
 
 
 def relu_step(layer_sizes: list[int], device: str = "cpu") -> Callable[[Batch], None]:
@@ -109,28 +99,23 @@ def relu_step(layer_sizes: list[int], device: str = "cpu") -> Callable[[Batch], 
 def spiking_step(network: Network, with_ends: bool) -> Callable[[Batch], None]:
     """A training step of a spiking network."""
     weights = [matrix.detach().clone().requires_grad_() for matrix in network.weights]
+    copy = Network(weights, network.lif, network.cell_types)
     signs = [None if sign is None else sign.to(weights[0]) for sign in network.signs]
     optimizer = torch.optim.Adam(weights, lr=1e-6, fused=True)  # the network stays as trained
 
-    def until(times: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-        return torch.where(times < ends, times, torch.inf) if with_ends else times
-
     def step(batch: Batch) -> None:
-        optimizer.zero_grad()
-        ends = batch.ends + SLACK * XI * network.lif.tau_s
-        times = until(batch.times, ends)
-        for matrix in weights:
-            times = until(first_spike_times(times, matrix, network.lif), ends)
         if with_ends:
-            times = until(times, ends_of(times.detach(), batch.labels, network.lif))
-        first_spike_loss(times, batch.labels, network.lif.tau_s).mean().backward()
+            compute_gradients(copy, *batch)
+        else:
+            optimizer.zero_grad()
+            outputs = copy(batch.times)[-1]
+            first_spike_loss(outputs, batch.labels, copy.lif.tau_s).mean().backward()
         for matrix in weights:
             centralize_(matrix.grad)
         optimizer.step()
-        with torch.no_grad():
-            for matrix, sign in zip(weights, signs, strict=True):
-                if sign is not None:
-                    dale.project_(matrix, sign)
+        for matrix, sign in zip(weights, signs, strict=True):
+            if sign is not None:
+                dale.project_(matrix, sign)
 
     return step
 

@@ -36,6 +36,17 @@ comes, and ς ≈ 0.1, which independent weights around a positive mean give a l
 them in two or three layers. Volleys as wide as the delay, where inhibition late in the volley no
 longer counts, fade more slowly than this.
 
+*Two spreads in one.* Both rows above have the same ς only because all weights are independent. What
+widens the layer is the spread of the net weights W_j; what carries differences is the gain
+g² = Σ_i w_ij² / W², the inhomogeneity of the weights onto one neuron:
+
+.. math:: \sigma_{l+1}^2 = \varsigma^2 D^2 + g^2 \sigma_l^2, \qquad \nu_{l+1} = g\, \nu_l .
+
+A dense layer cannot have g = 1 without ς = 1, where a fifth of the neurons falls silent, many
+others only graze threshold, and gradients become chaotic. A sparse one can: few partners, weights
+scaled to the same net weight for every neuron give ς = 0 and any g. Deep networks begin so
+(`network`).
+
 *The common mode of the gradient*: ∂T_j/∂w_ij = −k(T_j − t_i)/V'(T_j) is nearly the same for all i,
 −D/W; the part by which it differs between presynaptic neurons is smaller by the factor σ/D. Of its
 mean square the fraction
