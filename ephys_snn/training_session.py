@@ -156,8 +156,8 @@ def _after_epoch(files: Files, board: TensorBoard | None, progress: Progress
         # Before the checkpoint, so that no epoch can be missing; what comes twice is superseded.
         if board is not None:
             board.write(run.history[-1])
-        checkpoint.save(files.checkpoint, run)
         if files.log is not None:
             distributed.from_first(lambda: write_log(files.log, run.history))
+        checkpoint.save(files.checkpoint, run)
 
     return after_epoch
