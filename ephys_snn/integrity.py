@@ -15,9 +15,11 @@ holds the length that it should have.
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from ephys_snn.errors import InputError
 
@@ -31,20 +33,16 @@ PATIENCE, PATIENCE_PER_MB = 60.0, 1.0
 
 def seal(path: Path) -> None:
     """Append the SHA-256 of a file to it."""
-    digest = _digest(path, path.stat().st_size)
+    with open(path, "rb") as file:
+        digest = _digest(file, _size(file))
     with open(path, "ab") as file:
         file.write(_MARK + digest.encode() + b"\n")
 
 
 def stated_digest(path: Path) -> str | None:
     """The SHA-256 in the seal of a file; None if it has no seal."""
-    size = path.stat().st_size
-    if size < _SEAL_SIZE:
-        return None
     with open(path, "rb") as file:
-        file.seek(size - _SEAL_SIZE)
-        end = file.read()
-    return end[len(_MARK):-1].decode("ascii", "replace") if end.startswith(_MARK) else None
+        return _read_seal(file)
 
 
 def check(path: Path) -> tuple[str, bool]:
@@ -64,10 +62,9 @@ def check(path: Path) -> tuple[str, bool]:
     """
     try:
         _refuse_open_file(path)
-        stated = stated_digest(path)
+        stated, digest = _read_digests(path)
         if stated is None and is_hdf5(path):
             _check_length(path)
-        digest = content_digest(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     if stated not in (None, digest):
@@ -78,8 +75,7 @@ def check(path: Path) -> tuple[str, bool]:
 
 def content_digest(path: Path) -> str:
     """SHA-256 of a file without its seal, if it has one, in hexadecimal."""
-    seal_size = 0 if stated_digest(path) is None else _SEAL_SIZE
-    return _digest(path, path.stat().st_size - seal_size)
+    return _read_digests(path)[1]
 
 
 def is_hdf5(path: Path) -> bool:
@@ -154,11 +150,30 @@ def read_apart(path: Path, out: Path) -> None:
                          "copy or record it again")
 
 
-def _digest(path: Path, size: int) -> str:
+def _read_digests(path: Path) -> tuple[str | None, str]:
+    """The SHA-256 in the seal and that of the content, of one file even if it is replaced now."""
+    with open(path, "rb") as file:
+        stated = _read_seal(file)
+        return stated, _digest(file, _size(file) - (0 if stated is None else _SEAL_SIZE))
+
+
+def _read_seal(file: BinaryIO) -> str | None:
+    if (size := _size(file)) < _SEAL_SIZE:
+        return None
+    file.seek(size - _SEAL_SIZE)
+    end = file.read(_SEAL_SIZE)
+    return end[len(_MARK):-1].decode("ascii", "replace") if end.startswith(_MARK) else None
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _digest(file: BinaryIO, size: int) -> str:
     """SHA-256 of the first `size` bytes of a file, in hexadecimal."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while size > 0 and (chunk := file.read(min(size, _CHUNK))):
-            digest.update(chunk)
-            size -= len(chunk)
+    file.seek(0)
+    while size > 0 and (chunk := file.read(min(size, _CHUNK))):
+        digest.update(chunk)
+        size -= len(chunk)
     return digest.hexdigest()

@@ -59,6 +59,17 @@ def written(out: Path) -> tuple[bytes, str]:
     return out.read_bytes(), out.with_suffix(".csv").read_text()
 
 
+@pytest.fixture(autouse=True)
+def default_signals():
+    """Programs in the background may ignore Ctrl-C, and what they start inherits that."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @contextmanager
 def at_step(monkeypatch, number: int, action):
     """Do something after the step of this number, counted over all epochs."""

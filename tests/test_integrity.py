@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 import h5py
 import nixio
@@ -10,6 +11,7 @@ import pytest
 from conftest import recording_of_layers
 
 from ephys_snn import integrity
+from ephys_snn.atomic import replacing
 from ephys_snn.errors import InputError
 from ephys_snn.nix import write_nix
 from ephys_snn.reading import read_contents
@@ -107,3 +109,29 @@ def test_a_foreign_file_cut_short_says_how_much_is_missing(tmp_path, libver):
             h5py.File(path)
         with pytest.raises(InputError, match=f"it ends after {length:,} of {len(whole):,} bytes"):
             integrity.check(path)
+
+
+def test_a_file_that_is_replaced_meanwhile_is_one_of_both(tmp_path):
+    path = tmp_path / "sealed.bin"
+
+    def write(content: bytes) -> None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+            integrity.seal(temporary)
+
+    write(b"0")
+    stop = threading.Event()
+
+    def keep_writing() -> None:
+        length = 1
+        while not stop.is_set():
+            length = length % 997 + 1
+            write(b"1" * length)
+
+    writer = threading.Thread(target=keep_writing)
+    writer.start()
+    try:
+        assert all(integrity.check(path)[1] for _ in range(500))
+    finally:
+        stop.set()
+        writer.join()

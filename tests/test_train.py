@@ -41,7 +41,7 @@ def test_a_model_is_saved_with_all_that_recording_needs(own_data, tmp_path, caps
                              "path": str(own_data.resolve()), "shape": [2, 3],
                              "sha256": load_stimuli(own_data, LatencyCode(2, 15)).sha256()}
     assert known["classes"] == ["ant", "bee"]
-    assert known["encoding"] == {"early": 2.0, "late": 15.0}
+    assert known["encoding"] == {"early": 2.0, "late": 15.0, "background": "late"}
     assert known["seed"] == known["training"]["seed"] == 7
     assert [entry["epoch"] for entry in known["history"]] == [1, 2]
     assert len(known["history"][0]["silent_fraction"]) == 3

@@ -12,9 +12,11 @@ from ephys_snn import train, training
 from ephys_snn.evaluation import packet_widths
 from ephys_snn.loss import first_spike_loss
 from ephys_snn.network import Network
+from ephys_snn.spike_time import cut
 from ephys_snn.stimuli import Stimuli
 from ephys_snn.training import Settings
 from ephys_snn.training_log import write_log
+from ephys_snn.trial_end import trial_ends
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +107,12 @@ def test_every_class_counts_alike_where_they_are_balanced(stimuli):
     network = Network.draw([15, 16, 3], seed=1)
     training.start(network, stimuli, Settings(epochs=1))
     weights = training.balanced_weights(labels.numpy(), 3)
-    training.compute_gradients(network, times, labels, weights)
+    training.compute_gradients(network, times, labels, torch.full((len(times),), torch.inf),
+                               weights)
     gradients = [matrix.grad.clone() for matrix in network.weights]
-    losses = first_spike_loss(network(times)[-1], labels, network.lif.tau_s)
+    outputs = network(times, None, training.SMALLEST_SLOPE)[-1]
+    outputs = cut(outputs, trial_ends(outputs, labels, network.lif.tau_s))
+    losses = first_spike_loss(outputs, labels, network.lif.tau_s)
     balanced = sum(losses[labels == label].mean() for label in range(3)) / 3
     expected = torch.autograd.grad(balanced, network.weights)
     for ours, theirs in zip(gradients, expected, strict=True):
