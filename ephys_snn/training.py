@@ -458,7 +458,7 @@ def complete(
 ) -> Network:
     """Go on with a run to its end; everything else is as in `train`."""
     times, labels = stimuli.part("train")
-    times = times.astype(np.float32)
+    times = times.astype(np.float32, copy=False)
     validation = stimuli.part("validation")
     try:
         while run.epoch < run.settings.epochs:
