@@ -39,12 +39,6 @@ def seal(path: Path) -> None:
         file.write(_MARK + digest.encode() + b"\n")
 
 
-def stated_digest(path: Path) -> str | None:
-    """The SHA-256 in the seal of a file; None if it has no seal."""
-    with open(path, "rb") as file:
-        return _read_seal(file)
-
-
 def check(path: Path) -> tuple[str, bool]:
     """Refuse a file that is not what was sealed, or that another program is writing.
 

@@ -7,6 +7,7 @@ from test_resolution import recording_of
 
 from ephys_snn.errors import InputError
 from ephys_snn.options import choose_windows
+from ephys_snn.pipelines.information_gain import _decision_warnings
 from ephys_snn.recording import fixed_windows
 from ephys_snn.stability import describe_instability, keep_stable, unit_stability
 from ephys_snn.window_limits import is_separate, keep_clean, limits_of
@@ -104,3 +105,14 @@ def test_unequal_trials_are_said_with_the_window_that_fits_all():
     recording.trials.duration[:] = [30.0, 60.0, 40.0]
     limits = limits_of(choose_windows(recording), recording)
     assert "differ in length (30 to 60 ms)" in limits[0] and "(0 30 fits" in limits[0]
+
+
+def test_only_decisions_that_differ_between_classes_are_said_beside_the_limits():
+    recording = make_recording([[999.0]], np.arange(40) * 100.0, t_stop=4200.0)
+    label = np.tile([0, 1], 20)
+    recording.trials.duration[:] = 30.0 + label
+    windows = choose_windows(recording)
+    assert _decision_warnings(windows, label) == []
+    warning, = _decision_warnings(windows._replace(until_decision=True), label)
+    assert "(medians 30 to 31 ms)" in warning
+    assert _decision_warnings(windows._replace(until_decision=True), np.repeat([0, 1], 20)) == []

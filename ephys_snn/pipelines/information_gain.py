@@ -231,7 +231,7 @@ def _warnings(recording: Recording, windows: ResponseWindows, information: UnitI
     return [*_trial_warnings(windows, information, by_area),
             *_permutation_warnings(label, information, args),
             *_design_warnings(recording, windows, label, args.within),
-            *_duration_warnings(windows, label),
+            *_decision_warnings(windows, label),
             *_row_warnings(recording, by_area, contrasts, information, args.min_active)]
 
 
@@ -325,7 +325,10 @@ def label_repeats(label: np.ndarray) -> tuple[float, float, float]:
     return repeats, expected, float(stats.norm.sf((repeats - expected) / sd)) if sd else 1.0
 
 
-def _duration_warnings(windows: ResponseWindows, label: np.ndarray) -> list[str]:
+def _decision_warnings(windows: ResponseWindows, label: np.ndarray) -> list[str]:
+    """Whether trials of some classes are decided later; other windows have limits of their own."""
+    if not windows.until_decision:
+        return []
     duration = windows.durations[windows.used]
     if np.ptp(duration) < 1e-6 * duration.mean():
         return []
@@ -333,9 +336,9 @@ def _duration_warnings(windows: ResponseWindows, label: np.ndarray) -> list[str]
     if stats.kruskal(*groups).pvalue >= 0.05:
         return []
     medians = [np.median(group) for group in groups]
-    return [f"response windows differ between classes (medians {min(medians):.3g} to "
+    return [f"decisions come at different times in the classes (medians {min(medians):.3g} to "
             f"{max(medians):.3g} ms): a unit that merely fires late or all the time is active more "
-            "often where they are long; --window START STOP makes them equally long"]
+            "often where they come late; --window START STOP makes windows equally long"]
 
 
 def _row_warnings(recording: Recording, by_area: pd.DataFrame, contrasts: pd.DataFrame,
