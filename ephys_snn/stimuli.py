@@ -220,15 +220,18 @@ def _keep_times(times: np.ndarray, code: LatencyCode) -> np.ndarray:
     return times
 
 
-def jitter_times(times: np.ndarray, sd: float, generator: np.random.Generator) -> np.ndarray:
+def jitter_times(
+    times: np.ndarray, sd: float | np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
     """Shift every spike by a normally distributed time, reflected at 0.
 
     Parameters
     ----------
     times : numpy.ndarray of float32 or float64
         Spike times in ms, of any shape; inf stays inf.
-    sd : float
-        Standard deviation in ms; 0 returns the times as they are.
+    sd : float or numpy.ndarray
+        Standard deviation in ms, the same for all or in a shape that fits that of `times`; 0
+        leaves times as they are.
     generator : numpy.random.Generator
         Source of the noise.
 
@@ -242,9 +245,10 @@ def jitter_times(times: np.ndarray, sd: float, generator: np.random.Generator) -
     InputError
         If `sd` is negative or not finite.
     """
-    if not 0 <= sd < np.inf:
-        raise InputError(f"the jitter's standard deviation must be at least 0 ms; got {sd:g}")
-    if sd == 0:
+    sd = np.asarray(sd, times.dtype)
+    for value in sd[~((sd >= 0) & (sd < np.inf))]:
+        raise InputError(f"the jitter's standard deviation must be at least 0 ms; got {value:g}")
+    if not sd.any():
         return times
     noise = generator.standard_normal(times.shape, dtype=times.dtype)
-    return np.abs(times + times.dtype.type(sd) * noise)
+    return np.abs(times + sd * noise)

@@ -24,7 +24,7 @@ DEFAULT_HIDDEN = [400, 400, 400, 400]
 # coordinates bear less jitter than images.
 PRESETS = {
     "digits": {"epochs": 60, "batch_size": 30, "jitter": 2.0},
-    "mnist": {"epochs": 60, "distortion": 1.0},
+    "mnist": {"epochs": 80, "distortion": 1.0},
     "yin-yang": {"epochs": 80, "learning_rate": 0.02, "jitter": 0.2},
 }
 DEFAULT_EPOCHS = 30
@@ -77,10 +77,14 @@ def parser() -> argparse.ArgumentParser:
     add("--learning-rate", type=float, default=argparse.SUPPRESS, metavar="RATE",
         help="largest step relative to the RMS initial weight of a layer "
              f"({defaults('learning_rate')})")
+    add("--weight-decay", type=float, default=argparse.SUPPRESS, metavar="RATE",
+        help="fraction of the weights that is lost per step of relative size 1 "
+             f"({defaults('weight_decay')})")
     add("--jitter", type=float, default=argparse.SUPPRESS, metavar="MS",
-        help=f"SD of the noise on input spike times in training ({defaults('jitter')})")
+        help="largest SD of the noise on the input spike times of a training trial "
+             f"({defaults('jitter')})")
     add("--distortion", type=float, default=argparse.SUPPRESS, metavar="STRENGTH",
-        help="random rotations, scalings, shears and shifts of training images, 1 for what "
+        help="random rotations, scalings, shears, shifts and bends of training images, 1 for what "
              f"handwriting bears ({defaults('distortion')})")
     add("--background", choices=BACKGROUNDS, default=code.background,
         help="pixels without intensity spike late, or are silent")
@@ -110,7 +114,8 @@ def defaults(name: str) -> str:
 
 def choose_settings(options: argparse.Namespace) -> Settings:
     """What the user says, else what suits the data set."""
-    names = ("epochs", "batch_size", "learning_rate", "jitter", "distortion", "balance_classes",
+    names = ("epochs", "batch_size", "learning_rate", "weight_decay", "jitter", "distortion",
+             "balance_classes",
              "seed")
     given = {name: getattr(options, name) for name in names if hasattr(options, name)}
     return Settings(**{"epochs": DEFAULT_EPOCHS, **PRESETS.get(options.data, {}), **given})

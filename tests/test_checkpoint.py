@@ -203,7 +203,7 @@ def test_an_unfinished_run_is_not_overwritten_nor_continued_as_another(
     for given, message in {
         (): r"holds an unfinished run \(1 of 4 epochs\): add --resume",
         ("--resume", "--epochs", "5"): "other settings: training.epochs was 4 and is now 5",
-        ("--resume", "--learning-rate", "0.01"): "training.learning_rate was 0.08 and is now 0.01",
+        ("--resume", "--learning-rate", "0.01"): "training.learning_rate was 0.05 and is now 0.01",
         ("--resume", "--balance-classes"): "balance_classes was False and is now True",
         ("--resume", "--hidden", "12", "9"): r"layer_sizes was \[6, 12, 8, 2\] and is now",
         ("--resume", "--tau-m", "20", "--tau-s", "20"): "lif.tau_m was 10.0 and is now 20.0",
@@ -317,7 +317,7 @@ def test_numbers_that_are_none_stop_with_a_line_and_the_best_weights(
     error = capsys.readouterr().err.splitlines()[-1]
     assert error == (
         f"error: {'the loss' if what == 'loss' else 'a weight'} is no finite number any more "
-        "(step 3 of epoch 2): train with a smaller learning rate than 0.08; the best weights so "
+        "(step 3 of epoch 2): train with a smaller learning rate than 0.05; the best weights so "
         f"far, of epoch 1, are in {out}.checkpoint, which can be used as a model")
     best = Network.load(f"{out}.checkpoint")
     assert len(best.metadata["history"]) == 1 and not out.exists()

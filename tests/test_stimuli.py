@@ -81,6 +81,14 @@ def test_jitter_has_the_standard_deviation_asked_for():
     assert abs(jittered.std() - 3.0) < 0.05 and abs(jittered.mean() - 30.0) < 0.05
 
 
+def test_every_trial_may_have_its_own_jitter():
+    times = np.full((3, 50000), 30.0, np.float32)
+    sd = np.array([[0.0], [1.0], [3.0]])
+    jittered = jitter_times(times, sd, np.random.default_rng(1))
+    assert jittered.dtype == np.float32
+    np.testing.assert_allclose(jittered.std(axis=1), sd[:, 0], rtol=0.02, atol=1e-6)
+
+
 def test_no_jitter_changes_nothing_and_a_negative_one_is_refused():
     times = np.ones((2, 2))
     assert jitter_times(times, 0.0, np.random.default_rng(0)) is times

@@ -150,11 +150,46 @@ def test_the_step_size_warms_up_and_falls():
     assert rates[0] > 0 and rates[-1] == pytest.approx(0.001, rel=0.1)
 
 
+def test_weights_decay_by_what_is_asked_in_every_layer(stimuli):
+    run = training.start(draw(stimuli), stimuli, Settings(epochs=1, weight_decay=0.2))
+    before = [weights.detach().clone() for weights in run.network.weights]
+    for group in run.optimizer.param_groups:
+        group["params"][0].grad = torch.zeros_like(group["params"][0])
+        group["lr"] = 0.1 * group["scale"]
+    run.optimizer.step()
+    for weights, initial in zip(run.network.weights, before, strict=True):
+        np.testing.assert_allclose(weights.detach(), (1 - 0.1 * 0.2) * initial, rtol=1e-5)
+
+
+def test_weight_decay_keeps_wandering_weights_from_growing(stimuli):
+    """Gradients that are noise only, under Dale's law: why there is a decay."""
+    growth = {}
+    for weight_decay in (0.0, Settings(epochs=1).weight_decay):
+        network = draw(stimuli, hidden=(40, 40))
+        run = training.start(network, stimuli, Settings(epochs=1, weight_decay=weight_decay))
+        wandering, sign = network.weights[1], run.signs[1]
+        initial = wandering.square().mean().sqrt().item()
+        generator, sizes = torch.Generator().manual_seed(0), []
+        for _ in range(20_000):
+            wandering.grad = torch.randn(wandering.shape, generator=generator)
+            for group in run.optimizer.param_groups:
+                group["lr"] = run.settings.learning_rate * group["scale"]
+            run.optimizer.step()
+            dale.project_(wandering, sign)
+            sizes.append(wandering.square().mean().sqrt().item() / initial)
+        growth[weight_decay] = sizes[4_999], sizes[-1]
+    without, with_decay = growth.values()
+    assert without[1] > 1.7 * without[0] > 5
+    assert with_decay[1] < 1.1 * with_decay[0] < 4
+
+
 @pytest.mark.parametrize("arguments, message", [
     ({"epochs": 0}, "`epochs` must be at least 1; got 0"),
     ({"batch_size": 0}, "`batch_size`"),
     ({"learning_rate": 0.0}, "`learning_rate` must be above 0"),
     ({"learning_rate": math.nan}, "`learning_rate`"),
+    ({"weight_decay": -0.1}, "`weight_decay` must be at least 0"),
+    ({"weight_decay": 50.0}, "`weight_decay` .*times the learning rate, below 1; got 50"),
     ({"jitter": -1.0}, "`jitter` must be at least 0 ms"),
     ({"warm_up": 1.0}, "`warm_up`"),
     ({"activity_floor": -0.5}, "`activity_floor`"),
