@@ -239,9 +239,7 @@ class Network:
             times = cut(times, until)
         layers = []
         for weights in self.weights:
-            times = first_spike_times(times, weights, self.lif, smallest_slope)
-            if until is not None:
-                times = cut(times, until)
+            times = first_spike_times(times, weights, self.lif, smallest_slope, until)
             layers.append(times)
         return layers
 

@@ -18,6 +18,7 @@ def first_spike_times(
     weights: Tensor,
     lif: LIF = LIF(),
     smallest_slope: float = reference.SMALLEST_SLOPE,
+    until: Tensor | None = None,
 ) -> Tensor:
     """First spike times of a layer of neurons, each driven by at most one spike per input.
 
@@ -39,6 +40,8 @@ def first_spike_times(
     smallest_slope : float
         Smallest slope of the membrane at threshold that the gradient sees, in θ / τ_m: 0.05, or
         more for gradients that vary less. Spike times do not depend on it.
+    until : Tensor, shape (trial,), optional
+        End of each trial in ms: spikes at it or later count as silence.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def first_spike_times(
     ------
     InputError
         If an argument is not a floating point tensor of such a shape, an input time is NaN or -inf,
-        or a weight is not finite.
+        an end is NaN, or a weight is not finite.
 
     References
     ----------
@@ -65,11 +68,12 @@ def first_spike_times(
     tensor([[3.4748],
             [   inf]], dtype=torch.float64)
     """
-    _check(input_times, weights)
+    _check(input_times, weights, until)
     dtype = torch.promote_types(input_times.dtype, weights.dtype)
     *batch, n_pre = input_times.shape
     trials = input_times.to(dtype).reshape(math.prod(batch), n_pre)
-    spike_times = _FirstSpikeTimes.apply(trials, weights.to(dtype), lif, smallest_slope)
+    ends = None if until is None else until.reshape(-1).to(dtype)
+    spike_times = _FirstSpikeTimes.apply(trials, weights.to(dtype), lif, smallest_slope, ends)
     return spike_times.reshape(*batch, weights.shape[1])
 
 
@@ -104,21 +108,28 @@ class _FirstSpikeTimes(torch.autograd.Function):
     """Hands over to the kernel of the device."""
 
     @staticmethod
-    def forward(ctx, input_times, weights, lif, smallest_slope):
+    def forward(ctx, input_times, weights, lif, smallest_slope, until):
         ctx.kernel = kernel_of(input_times.device.type)
         spike_times, ctx.causes = ctx.kernel.forward(
             input_times, weights, lif, smallest_slope
         )
+        if until is not None:
+            spike_times = cut(spike_times, until)
+            ctx.kept = torch.isfinite(spike_times)
+        ctx.is_cut = until is not None
         return spike_times
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_spike_times):
         want_times = ctx.needs_input_grad[0]
-        return *ctx.kernel.backward(ctx.causes, grad_spike_times, want_times), None, None
+        if ctx.is_cut:
+            grad_spike_times = torch.where(ctx.kept, grad_spike_times, 0)
+        gradients = ctx.kernel.backward(ctx.causes, grad_spike_times, want_times)
+        return *gradients, None, None, None
 
 
-def _check(input_times, weights):
+def _check(input_times, weights, until):
     for name, tensor in (("input_times", input_times), ("weights", weights)):
         if not isinstance(tensor, Tensor):
             raise InputError(
@@ -139,6 +150,13 @@ def _check(input_times, weights):
             "`input_times` (trial, pre) must have as many inputs as `weights` (pre, post) has "
             f"rows; got shapes {tuple(input_times.shape)} and {tuple(weights.shape)}."
         )
+    if until is not None and until.shape != input_times.shape[:-1]:
+        raise InputError(
+            "`until` must have one end per trial of `input_times`; "
+            f"got shapes {tuple(until.shape)} and {tuple(input_times.shape)}."
+        )
+    if until is not None and until.isnan().any():
+        raise InputError(f"`until` must not be NaN; got {_count(until.isnan())} NaN.")
     if input_times.device != weights.device:
         raise InputError(
             "`input_times` and `weights` must be on one device; "

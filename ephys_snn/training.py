@@ -348,14 +348,14 @@ def compute_gradients(
     layers = network(times[mine], bounds, SMALLEST_SLOPE)
     ends = trial_end.trial_ends(layers[-1], labels, network.lif.tau_s)
     finished = ends <= bounds
-    layers = [cut(spikes, ends)[finished] for spikes in layers]
-    labels = labels[finished]
-    losses = first_spike_loss(layers[-1], labels, network.lif.tau_s)
+    # Gradients of hidden spikes at the end or later vanish with the output spikes that are cut.
+    losses = first_spike_loss(cut(layers[-1], ends), labels, network.lif.tau_s)
     weighted = losses if class_weights is None else losses * class_weights.to(losses)[labels]
     for weights in network.weights:
         weights.grad = None
-    (weighted.sum() / len(times)).backward()
-    tally = Tally.of(losses, layers, labels)
+    (weighted[finished].sum() / len(times)).backward()
+    tally = Tally.of(losses[finished],
+                     [cut(spikes.detach(), ends)[finished] for spikes in layers], labels[finished])
     distributed.sum_(*(weights.grad for weights in network.weights))
     distributed.sum_(tally.sums)
     all_ends = torch.zeros(len(times))

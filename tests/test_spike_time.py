@@ -354,11 +354,33 @@ def test_empty_dimensions(shape):
     assert times.grad.shape == times.shape and weights.grad.shape == weights.shape
 
 
+def test_spikes_at_an_end_or_later_are_silence_and_have_no_gradient():
+    times, weights = layer(5)
+    whole = first_spike_times(times, weights)
+    assert torch.isfinite(whole).sum() > 20
+    until = whole.median(dim=1).values  # one of the spikes, or inf
+    until[0] = torch.inf
+    times.requires_grad_()
+    weights.requires_grad_()
+    spikes = first_spike_times(times, weights, until=until)
+    kept = whole < until[:, None]
+    assert 0 < kept.sum() < torch.isfinite(whole).sum()
+    torch.testing.assert_close(spikes, torch.where(kept, whole, torch.inf))
+    actual = torch.autograd.grad(spikes, (times, weights), torch.ones_like(spikes))
+    expected = torch.autograd.grad(first_spike_times(times, weights), (times, weights),
+                                   kept.to(times))
+    torch.testing.assert_close(actual, expected)
+
+
 def test_leading_dimensions_are_kept():
     times, weights = layer(0, n_trials=12)
     flat = first_spike_times(times, weights)
     assert torch.equal(first_spike_times(times.reshape(3, 2, 2, 30), weights).reshape(12, 8), flat)
     assert torch.equal(first_spike_times(times[0], weights), flat[0])
+    ends = torch.linspace(1, 30, 12).to(times)
+    assert torch.equal(
+        first_spike_times(times.reshape(3, 4, 30), weights, until=ends.reshape(3, 4)),
+        first_spike_times(times, weights, until=ends).reshape(3, 4, 8))
 
 
 def test_layout_in_memory_does_not_matter():
@@ -454,6 +476,15 @@ TIMES, WEIGHTS = torch.zeros(3, 4), torch.zeros(4, 2)
 def test_impossible_arguments_are_refused(times, weights, message):
     with pytest.raises(InputError, match=message):
         first_spike_times(times, weights)
+
+
+@pytest.mark.parametrize("until, message", [
+    (torch.zeros(4), r"one end per trial of `input_times`; got shapes \(4,\) and \(3, 4\)"),
+    (torch.full((3,), torch.nan), "`until` must not be NaN; got 3 NaN"),
+])
+def test_impossible_ends_are_refused(until, message):
+    with pytest.raises(InputError, match=message):
+        first_spike_times(TIMES, WEIGHTS, until=until)
 
 
 def test_large_finite_weights_are_not_mistaken_for_infinite_ones():
