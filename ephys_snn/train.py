@@ -24,7 +24,7 @@ DEFAULT_HIDDEN = [400, 400, 400, 400]
 # coordinates bear less jitter than images.
 PRESETS = {
     "digits": {"epochs": 60, "batch_size": 30, "jitter": 2.0},
-    "mnist": {"epochs": 80, "distortion": 1.0},
+    "mnist": {"epochs": 50, "distortion": 1.0},
     "yin-yang": {"epochs": 80, "learning_rate": 0.02, "jitter": 0.2},
 }
 DEFAULT_EPOCHS = 30

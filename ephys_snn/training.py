@@ -102,7 +102,7 @@ class Settings:
     weight_decay: float = 0.005
     jitter: float = 1.0
     distortion: float = 0.0
-    activity_floor: float = 0.05
+    activity_floor: float = 0.1
     balance_classes: bool = False
     seed: int = 0
 

@@ -87,7 +87,7 @@ def test_a_silent_network_is_roused(stimuli):
         for weights in network.weights:
             weights.mul_(0.1)
     assert evaluate(network, *stimuli.part("train")).silent[-1] == 1.0
-    network = training.train(network, stimuli, Settings(epochs=10, batch_size=10))
+    network = training.train(network, stimuli, Settings(epochs=30, batch_size=10))
     assert max(evaluate(network, *stimuli.part("test")).silent) < 0.3
 
 
