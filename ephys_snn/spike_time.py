@@ -113,17 +113,17 @@ class _FirstSpikeTimes(torch.autograd.Function):
         spike_times, ctx.causes = ctx.kernel.forward(
             input_times, weights, lif, smallest_slope
         )
+        ctx.kept = None
         if until is not None:
             spike_times = cut(spike_times, until)
             ctx.kept = torch.isfinite(spike_times)
-        ctx.is_cut = until is not None
         return spike_times
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_spike_times):
         want_times = ctx.needs_input_grad[0]
-        if ctx.is_cut:
+        if ctx.kept is not None:
             grad_spike_times = torch.where(ctx.kept, grad_spike_times, 0)
         gradients = ctx.kernel.backward(ctx.causes, grad_spike_times, want_times)
         return *gradients, None, None, None

@@ -246,8 +246,10 @@ def jitter_times(
         If `sd` is negative or not finite.
     """
     sd = np.asarray(sd, times.dtype)
-    for value in sd[~((sd >= 0) & (sd < np.inf))]:
-        raise InputError(f"the jitter's standard deviation must be at least 0 ms; got {value:g}")
+    impossible = sd[~((sd >= 0) & (sd < np.inf))]
+    if impossible.size:
+        raise InputError("the jitter's standard deviation must be at least 0 ms; "
+                         f"got {impossible[0]:g}")
     if not sd.any():
         return times
     noise = generator.standard_normal(times.shape, dtype=times.dtype)
