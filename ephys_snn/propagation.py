@@ -45,7 +45,7 @@ g² = Σ_i w_ij² / W², the inhomogeneity of the weights onto one neuron:
 A dense layer cannot have g = 1 without ς = 1, where a fifth of the neurons falls silent, many
 others only graze threshold, and gradients become chaotic. A sparse one can: few partners, weights
 scaled to the same net weight for every neuron give ς = 0 and any g. Deep networks begin so
-(`network`).
+(`network`). In training g falls, unless excitation is held back (`balance`).
 
 *The common mode of the gradient*: ∂T_j/∂w_ij = −k(T_j − t_i)/V'(T_j) is nearly the same for all i,
 −D/W; the part by which it differs between presynaptic neurons is smaller by the factor σ/D. Of its

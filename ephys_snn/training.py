@@ -16,6 +16,8 @@ with these additions:
   together until a single input spike crosses threshold and no neuron integrates. Without decay 60
   epochs of MNIST end at 50 times the initial weights and fit no better than 5.
 - *Dale's law*: weights of the wrong sign become 0 (`dale.project_`).
+- *Balance* in networks of more than `SHALLOW` hidden layers, whose classes are lost otherwise
+  (`balance.balance_`).
 
 Trials end soon after their decision (`trial_end`).
 
@@ -39,11 +41,12 @@ import torch
 
 import ephys_snn
 from ephys_snn import dale, distributed, trial_end
+from ephys_snn.balance import balance_
 from ephys_snn.distortion import distort
 from ephys_snn.errors import InputError
 from ephys_snn.evaluation import Evaluation, Tally, evaluate
 from ephys_snn.loss import first_spike_loss
-from ephys_snn.network import Network
+from ephys_snn.network import SHALLOW, Network
 from ephys_snn.silence import rouse_
 from ephys_snn.spike_time import cut
 from ephys_snn.stimuli import Stimuli, jitter_times
@@ -321,12 +324,14 @@ def step(
     run.optimizer.step()
     needed = [*tally.spiking[:-1], tally.own_spiking]
     floors = [settings.activity_floor] * (len(needed) - 1) + [1.0]
-    for weights, sign, fraction, floor in zip(
+    for layer, (weights, sign, fraction, floor) in enumerate(zip(
         network.weights, run.signs, needed, floors, strict=True
-    ):
+    )):
         rouse_(weights, sign, fraction.to(weights), floor, network.lif.threshold)
         if sign is not None:
             dale.project_(weights, sign)
+            if SHALLOW < len(network.weights) - 1 > layer:
+                balance_(weights, sign)
         _check_finite(run, "a weight", weights)
     return tally, ends
 
