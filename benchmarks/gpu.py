@@ -1,8 +1,8 @@
 """Training on a GPU: steps against those of a ReLU network, epochs, memory.
 
-The same networks as in `training_step.py`, with all that a step needs on the GPU: forward, backward
-and Adam, on a network trained there. The two take turns, several steps each, and the ratio is the
-median over turns. Then whole epochs as `ephys_snn.train` does them, jitter and counting included.
+The same networks and steps as in `training_step.py`, on a network trained on the GPU. The two take
+turns, several steps each, and the ratio is the median over turns. Then whole epochs as
+`ephys_snn.train` does them, jitter and counting included.
 
 python benchmarks/gpu.py [--data mnist|IDX_DIRECTORY|digits] [--hidden 400 400 400 400]
 """
@@ -57,9 +57,10 @@ def several(step: Callable[[], None]) -> None:
         step()
 
 
-def print_steps(sizes: list[int], network: Network, times: np.ndarray, labels: np.ndarray,
-                batches: list[int], n_turns: int) -> None:
+def print_steps(sizes: list[int], network: Network, stimuli: Stimuli, batches: list[int],
+                n_turns: int) -> None:
     """A row for every batch size; trials repeat where there are too few."""
+    times, labels = stimuli.part("train")
     print(f"{'batch':>6}{'spiking ms':>12}{'ReLU ms':>10}{'ratio':>8}{'trials/s':>12}"
           f"{'spiking GB':>12}{'ReLU GB':>9}")
     for batch in batches:
@@ -67,8 +68,8 @@ def print_steps(sizes: list[int], network: Network, times: np.ndarray, labels: n
         inputs = torch.as_tensor(times[chosen], dtype=torch.float32, device=DEVICE)
         targets = torch.as_tensor(labels[chosen], device=DEVICE)
         trials = Batch(inputs, targets, torch.full((batch,), torch.inf, device=DEVICE))
-        steps = [partial(step, trials) for step in (spiking_step(network, with_ends=False),
-                                                    relu_step(sizes, DEVICE))]
+        steps = [partial(step, trials) for step in (
+            spiking_step(network, stimuli, with_ends=False), relu_step(sizes, DEVICE))]
         memory = [gigabytes(step) for step in steps]  # and the kernels are compiled now
         turns = np.array([[seconds(lambda step=step: several(step)) / STEPS for step in steps]
                           for _ in range(n_turns)])
@@ -111,7 +112,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, {stimuli.name}, "
           f"{'-'.join(map(str, sizes))} after one epoch, float32, "
           f"medians of {args.turns} turns of {STEPS} steps")
-    print_steps(sizes, network, *stimuli.part("train"), args.batch, args.turns)
+    print_steps(sizes, network, stimuli, args.batch, args.turns)
     print_epochs(sizes, stimuli, args.epoch_batch)
 
 

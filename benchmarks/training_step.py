@@ -1,9 +1,9 @@
 """A training step of a spiking network against one of a ReLU network of the same size.
 
-Forward, backward, Adam and Dale's law, on a trained network, with batches that cycle through the
-training samples; spiking and ReLU steps take turns on the same batch with the same threads, and the
-ratio is the median over turns. With one thread CPU time is measured, which other programs hardly
-disturb, with more threads wall time.
+All of a step of training (`ephys_snn.training.step`), on a trained network, against forward,
+backward and Adam, with batches that cycle through the training samples; spiking and ReLU steps take
+turns on the same batch with the same threads, and the ratio is the median over turns. With one
+thread CPU time is measured, which other programs hardly disturb, with more threads wall time.
 
 Two spiking steps are compared. `all` computes every spike. `ends` is what training does
 (`ephys_snn.trial_end`): trials end soon after their decision, and a bound on when is known from the
@@ -24,12 +24,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ephys_snn import dale, trial_end
-from ephys_snn.loss import first_spike_loss
+from ephys_snn import trial_end
 from ephys_snn.network import Network
 from ephys_snn.spike_time import first_spike_times
 from ephys_snn.stimuli import Stimuli, load_stimuli
-from ephys_snn.training import Settings, centralize_, compute_gradients, start
+from ephys_snn.training import Settings, learning_rate, start
 from ephys_snn.training import step as training_step
 
 
@@ -96,26 +95,15 @@ def relu_step(layer_sizes: list[int], device: str = "cpu") -> Callable[[Batch], 
     return step
 
 
-def spiking_step(network: Network, with_ends: bool) -> Callable[[Batch], None]:
-    """A training step of a spiking network."""
-    weights = [matrix.detach().clone().requires_grad_() for matrix in network.weights]
-    copy = Network(weights, network.lif, network.cell_types)
-    signs = [None if sign is None else sign.to(weights[0]) for sign in network.signs]
-    optimizer = torch.optim.Adam(weights, lr=1e-6, fused=True)  # the network stays as trained
+def spiking_step(network: Network, stimuli: Stimuli, with_ends: bool) -> Callable[[Batch], None]:
+    """A step as training takes it at its end, so small that the network stays as trained."""
+    weights = [matrix.detach().clone() for matrix in network.weights]
+    settings = Settings(epochs=1)
+    run = start(Network(weights, network.lif, network.cell_types), stimuli, settings)
 
     def step(batch: Batch) -> None:
-        if with_ends:
-            compute_gradients(copy, *batch)
-        else:
-            optimizer.zero_grad()
-            outputs = copy(batch.times)[-1]
-            first_spike_loss(outputs, batch.labels, copy.lif.tau_s).mean().backward()
-        for matrix in weights:
-            centralize_(matrix.grad)
-        optimizer.step()
-        for matrix, sign in zip(weights, signs, strict=True):
-            if sign is not None:
-                dale.project_(matrix, sign)
+        bounds = batch.bounds if with_ends else torch.full_like(batch.bounds, torch.inf)
+        training_step(run, batch.times, batch.labels, learning_rate(1, 1, settings), bounds)
 
     return step
 
@@ -133,10 +121,10 @@ def milliseconds(step: Callable[[Batch], None], batch: Batch) -> float:
     return 1e3 * (now() - begin)
 
 
-def compare(network: Network, batches: list[Batch], n_turns: int) -> Cost:
+def compare(network: Network, stimuli: Stimuli, batches: list[Batch], n_turns: int) -> Cost:
     """Steps in turn on batch after batch, after a warm-up."""
-    steps = [spiking_step(network, with_ends=False), spiking_step(network, with_ends=True),
-             relu_step(network.layer_sizes)]
+    steps = [spiking_step(network, stimuli, with_ends=False),
+             spiking_step(network, stimuli, with_ends=True), relu_step(network.layer_sizes)]
     cycle = itertools.cycle(batches)
     for _ in range(3):
         for step in steps:
@@ -182,7 +170,7 @@ def curves(stimuli: Stimuli, args: argparse.Namespace) -> dict[str, dict[int, Co
     def cost(hidden: list[int], batch: int) -> Cost:
         network = trained([ends[0], *hidden, ends[1]], stimuli, args.train_steps)
         batches = batches_of(network, stimuli, batch, min(args.turns, 10))
-        return compare(network, batches, args.turns)
+        return compare(network, stimuli, batches, args.turns)
 
     axes = {
         "trials per batch": ([10, 20, 40, 80, 160, 320], lambda n: ([400] * 4, n)),
@@ -249,7 +237,8 @@ def main() -> None:
                else trained(sizes, stimuli, args.train_steps))
     print("-".join(map(str, network.layer_sizes)))
     print_costs({
-        f"batch {size}": compare(network, batches_of(network, stimuli, size, 10), args.turns)
+        f"batch {size}": compare(network, stimuli, batches_of(network, stimuli, size, 10),
+                                 args.turns)
         for size in args.batch
     })
     n_post = network.layer_sizes[1]
