@@ -86,7 +86,7 @@ def project_(weights: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
         `weights` itself.
     """
     with torch.no_grad():
-        return weights.mul_(weights * sign >= 0)
+        return weights.mul_(sign).clamp_(min=0).mul_(sign)
 
 
 def obeys(weights: torch.Tensor, sign: torch.Tensor) -> bool:

@@ -40,8 +40,6 @@ def rouse_(
     """
     if bool((active >= floor).all()):
         return weights
-    excitatory = slice(None) if sign is None else (sign[:, 0] > 0)
     growth = (1 - active / floor).clamp(min=0) * (ROUSING * threshold / len(weights))
     with torch.no_grad():
-        weights[excitatory] += growth
-    return weights
+        return weights.add_(growth) if sign is None else weights.addcmul_(sign.clamp(min=0), growth)
