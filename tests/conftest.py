@@ -25,6 +25,18 @@ def own_cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def own_npz(tmp_path_factory) -> Path:
+    """A user's file of 60 images of 2 x 3 pixels in two classes, 36 of them for training."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    images = generator.random((60, 2, 3)) * 0.4
+    images[labels == 1, 0] += 0.6
+    path = tmp_path_factory.mktemp("own") / "own.npz"
+    np.savez(path, images=images, labels=np.array(["ant", "bee"])[labels])
+    return path
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of reference networks, data sets and real recordings; not part of the project."""
     folder = Path(os.environ.get("EPHYS_SNN_SHARED", CHECKOUT.parent / "shared"))

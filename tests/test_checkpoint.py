@@ -31,14 +31,8 @@ N_EPOCHS, N_STEPS = 4, 5  # of 36 trials in batches of 8, the last of them of 4
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    generator = np.random.default_rng(0)
-    labels = np.arange(60) % 2
-    images = generator.random((60, 2, 3)) * 0.4
-    images[labels == 1, 0] += 0.6
-    path = tmp_path_factory.mktemp("data") / "own.npz"
-    np.savez(path, images=images, labels=np.array(["ant", "bee"])[labels])
-    return path
+def data(own_npz) -> Path:
+    return own_npz
 
 
 def arguments(data: Path, out: Path, *more: str) -> list[str]:

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -56,14 +55,8 @@ def work(data: str, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> str:
-    generator = np.random.default_rng(0)
-    labels = np.arange(61) % 2
-    images = generator.random((61, 2, 3)) * 0.4
-    images[labels == 1, 0] += 0.6
-    path = tmp_path_factory.mktemp("data") / "own.npz"
-    np.savez(path, images=images, labels=np.array(["ant", "bee"])[labels])
-    return str(path)
+def data(own_npz) -> str:
+    return str(own_npz)
 
 
 @pytest.fixture(scope="module")
