@@ -103,7 +103,7 @@ def spiking_step(network: Network, stimuli: Stimuli, with_ends: bool) -> Callabl
 
     def step(batch: Batch) -> None:
         bounds = batch.bounds if with_ends else torch.full_like(batch.bounds, torch.inf)
-        training_step(run, batch.times, batch.labels, learning_rate(1, 1, settings), bounds)
+        training_step(run, batch.times, batch.labels, learning_rate(1, 1, 1, settings), bounds)
 
     return step
 

@@ -54,6 +54,8 @@ from ephys_snn.stimuli import Stimuli, jitter_times
 # Steps of the input weights relative to those of other layers: most inputs of an image spike at the
 # same time, and what moves all of them moves every neuron of the first layer at once.
 INPUT_STEP = 0.5
+# Number of hidden layers up to which steps have the size that is asked for.
+FULL_STEP_DEPTH = 8
 # Smallest slope of the membrane at threshold that gradients see, in θ/τ; a synchronous volley of
 # the initial net weight crosses with a slope of 8.
 SMALLEST_SLOPE = 1.0
@@ -74,7 +76,8 @@ class Settings:
         Trials per step.
     learning_rate : float
         Largest step size of Adam, relative to the root mean square of a layer's initial weights;
-        reached after the warm-up, it falls to 1 % as a half cosine.
+        reached after the warm-up, it falls to 1 % as a half cosine. Networks of more than
+        `FULL_STEP_DEPTH` hidden layers take smaller ones (see `learning_rate`).
     warm_up : float
         Fraction of all steps in which the step size rises from 0.
     weight_decay : float
@@ -138,13 +141,18 @@ def centralize_(gradient: torch.Tensor) -> torch.Tensor:
     return gradient.sub_(gradient.mean(dim=0))
 
 
-def learning_rate(step: int, n_steps: int, settings: Settings) -> float:
-    """Relative step size of Adam: linear warm-up, then a half cosine down to 1 %."""
+def learning_rate(step: int, n_steps: int, n_hidden: int, settings: Settings) -> float:
+    """Relative step size of Adam: linear warm-up, then a half cosine down to 1 %.
+
+    All layers step at once, and what that does to the output adds up along the depth: with more
+    than `FULL_STEP_DEPTH` hidden layers their steps are the smaller, the more there are.
+    """
+    largest = settings.learning_rate * min(1, FULL_STEP_DEPTH / max(n_hidden, 1))
     warm_up = settings.warm_up * n_steps
     if step < warm_up:
-        return settings.learning_rate * (step + 1) / (warm_up + 1)
+        return largest * (step + 1) / (warm_up + 1)
     progress = (step - warm_up) / max(n_steps - warm_up, 1)
-    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+    return largest * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 @dataclass
@@ -414,7 +422,7 @@ def train_epoch(
         fresh = run.order[run.position:run.position + batch_size]
         chosen = np.concatenate([run.unfinished, fresh])
         rate = learning_rate(run.epoch * n_steps + run.step, run.settings.epochs * n_steps,
-                             run.settings)
+                             len(run.network.weights) - 1, run.settings)
         tally, ends = step(
             run, torch.from_numpy(vary(run, times[chosen])), torch.from_numpy(labels[chosen]), rate,
             trial_end.bounds(run.ends[chosen], run.network.lif.tau_s), class_weights)

@@ -142,9 +142,12 @@ def test_evaluation_is_what_counting_gives(stimuli):
     )
 
 
-def test_the_step_size_warms_up_and_falls():
+@pytest.mark.parametrize("n_hidden, largest",
+                         [(0, 0.1), (1, 0.1), (8, 0.1), (16, 0.05), (32, 0.025)])
+def test_the_step_size_warms_up_and_falls_and_shrinks_with_depth(n_hidden, largest):
     settings = Settings(epochs=1, learning_rate=0.1, warm_up=0.1)
-    rates = [training.learning_rate(index, 100, settings) for index in range(100)]
+    rates = [training.learning_rate(index, 100, n_hidden, settings) for index in range(100)]
+    rates = np.array(rates) * 0.1 / largest
     assert np.argmax(rates) == 10 and rates[10] == pytest.approx(0.1)
     assert (np.diff(rates[:10]) > 0).all() and (np.diff(rates[10:]) < 0).all()
     assert rates[0] > 0 and rates[-1] == pytest.approx(0.001, rel=0.1)
