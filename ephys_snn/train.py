@@ -16,7 +16,7 @@ from ephys_snn.evaluation import evaluate
 from ephys_snn.lif import LIF
 from ephys_snn.network import PARTNERS, SHALLOW, Initialization, Network
 from ephys_snn.stimuli import BACKGROUNDS, LatencyCode, Stimuli, load_stimuli
-from ephys_snn.training import Run, Settings, start
+from ephys_snn.training import FULL_STEP_DEPTH, Run, Settings, start
 from ephys_snn.training_session import Files, keep_training, open_checkpoint
 
 DEFAULT_HIDDEN = [400, 400, 400, 400]
@@ -75,7 +75,8 @@ def parser() -> argparse.ArgumentParser:
     add("--batch-size", type=int, default=argparse.SUPPRESS, metavar="N",
         help=f"trials per step ({defaults('batch_size')})")
     add("--learning-rate", type=float, default=argparse.SUPPRESS, metavar="RATE",
-        help="largest step relative to the RMS initial weight of a layer "
+        help="largest step relative to the RMS initial weight of a layer, in networks of "
+             f"n > {FULL_STEP_DEPTH} hidden layers times {FULL_STEP_DEPTH} / n "
              f"({defaults('learning_rate')})")
     add("--weight-decay", type=float, default=argparse.SUPPRESS, metavar="RATE",
         help="fraction of the weights that is lost per step of relative size 1 "
