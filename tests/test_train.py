@@ -150,3 +150,10 @@ def test_mnist_is_learnt_in_three_epochs(shared, tmp_path, capsys):
     accuracy = accuracy_of(capsys, "--data", shared / "data" / "mnist", "--epochs", 3,
                            "--out", tmp_path / "mnist.pt")
     assert accuracy >= 0.945
+
+
+@pytest.mark.slow
+def test_sixteen_layers_learn_mnist_without_losing_a_class(shared, tmp_path, capsys):
+    accuracy = accuracy_of(capsys, "--data", shared / "data" / "mnist", "--epochs", 6, "--seed", 1,
+                           "--hidden", *[100] * 16, "--out", tmp_path / "deep.pt")
+    assert accuracy >= 0.95
