@@ -331,14 +331,15 @@ def step(
         group["lr"] = rate * group["scale"]
     run.optimizer.step()
     needed = [*tally.spiking[:-1], tally.own_spiking]
-    floors = [settings.activity_floor] * (len(needed) - 1) + [1.0]
+    n_hidden = len(needed) - 1
+    floors = [settings.activity_floor] * n_hidden + [1.0]
     for layer, (weights, sign, fraction, floor) in enumerate(zip(
         network.weights, run.signs, needed, floors, strict=True
     )):
         rouse_(weights, sign, fraction.to(weights), floor, network.lif.threshold)
         if sign is not None:
             dale.project_(weights, sign)
-            if SHALLOW < len(network.weights) - 1 > layer:
+            if n_hidden > SHALLOW and layer < n_hidden:
                 balance_(weights, sign)
         _check_finite(run, "a weight", weights)
     return tally, ends
