@@ -247,6 +247,8 @@ def _read_property(properties: GroupID, name: bytes) -> Any:
 # that are nearly always text or 64-bit numbers costs more than reading them; thousands of trains
 # make seconds of that.
 def _read_array(dataset: DatasetID) -> np.ndarray:
+    if not isinstance(dataset, DatasetID):
+        raise ValueError("its values are no data set")
     if dataset.get_offset() is None and dataset.get_create_plist().get_external_count():
         raise ValueError("some of its values are in another file")
     memory, dtype = _type_in_memory(dataset)

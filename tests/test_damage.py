@@ -229,6 +229,14 @@ def _annotation(key, values):
     return lambda file: _replace(_train(file)["metadata/properties"], key, values)
 
 
+def _type(group, name):
+    def change(file):
+        parent = _train(file)[group]
+        del parent[name]
+        parent[name] = np.dtype("f8")  # a type with a name, where values should be
+    return change
+
+
 def _mark(name, values, kind="neo.epoch"):
     return lambda file: _replace(_tags(file, kind)[0][name], "data", values)
 
@@ -278,6 +286,7 @@ CHANGES = {
     "no labels": _delete("positions/dimensions/1/labels", "neo.epoch"),
     "no decisions": _delete("positions", "neo.event"),
     "area a number": _annotation("area", [3]), "area empty": _annotation("area", np.empty(0)),
+    "area a type": _type("metadata/properties", "area"), "times a type": _type("positions", "data"),
     "area a list": _annotation("area", np.array(["a", "b"], dtype=TEXT)),
     "name a number": _annotation("neo_name", [3.5]),
     "name a list": _annotation("neo_name", np.array(["a", "b"], dtype=TEXT)),
