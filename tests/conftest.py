@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from ephys_snn.recording import Recording, Trials, Units
+from ephys_snn.stimuli import Stimuli
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TAU = 10.0  # ms, of the reference networks
@@ -22,6 +23,18 @@ settings.load_profile("suite")
 def own_cache(tmp_path_factory):
     """Keep what tests read out of the user's cache."""
     os.environ["EPHYS_SNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def thirds() -> Stimuli:
+    """Three classes that differ in which third of 30 inputs is early."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(240) % 3
+    times = generator.uniform(5, 20, (240, 30))
+    for row, label in zip(times, labels, strict=True):
+        row[10 * label:10 * (label + 1)] = generator.uniform(1, 6, 10)
+    split = np.repeat(["train", "validation", "test"], 80)
+    return Stimuli("thirds", times, labels, ("a", "b", "c"), split)
 
 
 @pytest.fixture(scope="session")

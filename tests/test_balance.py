@@ -86,19 +86,13 @@ def test_noise_under_dales_law_drives_excitation_up_unless_it_is_balanced(balanc
 
 
 @pytest.mark.parametrize("n_hidden, kept", [(6, True), (2, False)])
-def test_training_balances_deep_networks_only(n_hidden, kept):
+def test_training_balances_deep_networks_only(thirds, n_hidden, kept):
     network = Network.draw([30] + [40] * n_hidden + [3], seed=0,
                            initialization=Initialization.for_depth(n_hidden))
-    generator = np.random.default_rng(0)
-    labels = np.arange(240) % 3
-    times = generator.uniform(5, 20, (240, 30)).astype(np.float32)
-    for row, label in zip(times, labels, strict=True):
-        row[10 * label:10 * (label + 1)] = generator.uniform(1, 6, 10)
-    stimuli = training.Stimuli("thirds", times, labels, ("a", "b", "c"),
-                               np.repeat(["train", "validation", "test"], 80))
-    run = training.start(network, stimuli, Settings(epochs=60, batch_size=20))
+    times, labels = thirds.part("train")
+    run = training.start(network, thirds, Settings(epochs=60, batch_size=20))
     for _ in range(60):
-        training.train_epoch(run, *stimuli.part("train"))
+        training.train_epoch(run, times.astype(np.float32), labels)
     shares = [common_share(weights.detach()) for weights in network.weights[1:-1]]
     excessive = torch.cat([share[weights.detach().sum(dim=0) > 0] for share, weights in zip(
         shares, network.weights[1:-1], strict=True)]) > 1.2 * LARGEST_COMMON
