@@ -28,23 +28,6 @@ from ephys_snn import dale
 LARGEST_COMMON = 0.04
 
 
-def common_share(weights: torch.Tensor) -> torch.Tensor:
-    """Share of the mean in the power of the weights onto each neuron.
-
-    Parameters
-    ----------
-    weights : torch.Tensor, shape (pre, post)
-        Weights onto the neurons.
-
-    Returns
-    -------
-    torch.Tensor, shape (post,)
-        c, from 0 (excitation equals inhibition) to 1 (all weights are the same); nan where all
-        weights are 0.
-    """
-    return weights.sum(dim=0).square() / (len(weights) * weights.square().sum(dim=0))
-
-
 def balance_(
     weights: torch.Tensor, sign: torch.Tensor, largest: float = LARGEST_COMMON
 ) -> torch.Tensor:

@@ -7,10 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ephys_snn import dale, training
-from ephys_snn.balance import LARGEST_COMMON, balance_, common_share
+from ephys_snn.balance import LARGEST_COMMON, balance_
 from ephys_snn.network import Initialization, Network
 from ephys_snn.spike_time import first_spike_times
 from ephys_snn.training import Settings
+
+
+def common_share(weights: torch.Tensor) -> torch.Tensor:
+    """Share of the mean in the power of the weights (pre, post) onto each neuron (post,)."""
+    return weights.sum(dim=0).square() / (len(weights) * weights.square().sum(dim=0))
 
 
 def draw_weights(seed: int, pre: int, post: int, excitation: float, absent: float):
