@@ -36,7 +36,7 @@ def describe_time(run: Run, stimuli: Stimuli) -> str:
     """How long the run will take, from a few steps of it; these change its weights."""
     seconds_step, seconds_validation = measure(run, stimuli)
     settings = run.settings
-    n_steps = math.ceil((stimuli.split == "train").sum() / settings.batch_size)
+    n_steps = math.ceil(len(run.ends) / settings.batch_size)
     total = settings.epochs * (n_steps * seconds_step + seconds_validation)
     processes = distributed.n_processes()
     steps = f"{n_steps:,} step{'s' * (n_steps > 1)} of {settings.batch_size} trials"

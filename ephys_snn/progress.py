@@ -5,7 +5,6 @@ import math
 from tqdm import tqdm
 
 from ephys_snn.evaluation import Evaluation
-from ephys_snn.stimuli import Stimuli
 from ephys_snn.training import Run
 
 SMOOTHING = 0.95  # weight of the past in the figures shown
@@ -18,14 +17,12 @@ class Progress:
     ----------
     run : Run
         The run, at its beginning or resumed.
-    stimuli : Stimuli
-        What it is trained on.
     quiet : bool
         Show nothing.
     """
 
-    def __init__(self, run: Run, stimuli: Stimuli, quiet: bool = False):
-        n_steps = math.ceil((stimuli.split == "train").sum() / run.settings.batch_size)
+    def __init__(self, run: Run, quiet: bool = False):
+        n_steps = math.ceil(len(run.ends) / run.settings.batch_size)
         self._bar = tqdm(total=run.settings.epochs * n_steps, unit="step",
                          initial=run.epoch * n_steps + run.step, dynamic_ncols=True, disable=quiet)
         self._recent: dict[str, float] = {}
@@ -51,6 +48,7 @@ class Progress:
         self._bar.update()
 
     def epoch(self, run: Run) -> None:
-        """Name the epoch and its validation accuracy."""
-        self._bar.set_description(f"epoch {run.epoch}/{run.settings.epochs}, "
-                                  f"validation {run.history[-1]['validation_accuracy']:.3f}")
+        """Name the epoch and, unless its samples are trained on, its validation accuracy."""
+        accuracy = run.history[-1].get("validation_accuracy")
+        validated = "" if accuracy is None else f", validation {accuracy:.3f}"
+        self._bar.set_description(f"epoch {run.epoch}/{run.settings.epochs}{validated}")

@@ -140,13 +140,14 @@ class Stimuli:
         """Number of samples of each class (class,) in one split."""
         return np.bincount(self.part(split)[1], minlength=len(self.classes))
 
-    def part(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """Times (n, input) in ms and labels (n,) of one split, in the order of the data."""
-        if split not in datasets.SPLITS:
-            raise InputError(
-                f"`split` must be one of {', '.join(datasets.SPLITS)}; got {split!r}"
-            )
-        chosen = np.flatnonzero(self.split == split)
+    def part(self, *splits: str) -> tuple[np.ndarray, np.ndarray]:
+        """Times (n, input) in ms and labels (n,) of some splits, in the order of the data."""
+        for split in splits:
+            if split not in datasets.SPLITS:
+                raise InputError(
+                    f"`split` must be one of {', '.join(datasets.SPLITS)}; got {split!r}"
+                )
+        chosen = np.flatnonzero(np.isin(self.split, splits))
         if len(chosen) and chosen[-1] - chosen[0] == len(chosen) - 1:
             chosen = slice(chosen[0], chosen[-1] + 1)  # a view: no copy of large data
         return self.times[chosen], self.labels[chosen]

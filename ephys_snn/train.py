@@ -51,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
         help="only samples of these classes (default: all)")
     add("--balance-classes", action="store_true",
         help="weigh the loss so that every class counts alike, however few samples it has")
+    add("--include-validation", action="store_true",
+        help="train on the validation samples too and keep the last epoch, once nothing is left to "
+             "choose")
     add("--hidden", type=int, nargs="+", default=DEFAULT_HIDDEN, metavar="N",
         help="numbers of neurons of the hidden layers")
     add("--excitatory", type=float, default=0.75, metavar="FRACTION",
@@ -116,8 +119,7 @@ def defaults(name: str) -> str:
 def choose_settings(options: argparse.Namespace) -> Settings:
     """What the user says, else what suits the data set."""
     names = ("epochs", "batch_size", "learning_rate", "weight_decay", "jitter", "distortion",
-             "balance_classes",
-             "seed")
+             "balance_classes", "include_validation", "seed")
     given = {name: getattr(options, name) for name in names if hasattr(options, name)}
     return Settings(**{"epochs": DEFAULT_EPOCHS, **PRESETS.get(options.data, {}), **given})
 
@@ -191,6 +193,8 @@ def begin(options: argparse.Namespace, device: torch.device) -> tuple[Stimuli, R
     if is_unequal(stimuli) and not settings.balance_classes:
         print("warning: the classes are unequal, and accuracy favours the large ones; "
               "--balance-classes lets all count alike")
+    if settings.include_validation:
+        print("the validation samples are trained on too; the last epoch is kept")
     if n_weights * settings.batch_size < WORTH_THREADS:
         torch.set_num_threads(1)
     return stimuli, start(network, stimuli, settings)

@@ -92,6 +92,9 @@ class Settings:
     balance_classes : bool
         Whether every class counts alike, in the loss and in the choice of the best epoch, however
         few samples it has: trials are weighted by n / (n_classes n_of_their_class).
+    include_validation : bool
+        Whether the validation samples are trained on as well, once nothing is left to choose: the
+        weights of the last epoch are kept.
     seed : int
         Of the order of the samples and the jitter.
 
@@ -110,6 +113,7 @@ class Settings:
     distortion: float = 0.0
     activity_floor: float = 0.1
     balance_classes: bool = False
+    include_validation: bool = False
     seed: int = 0
 
     def __post_init__(self):
@@ -130,6 +134,10 @@ class Settings:
                 raise InputError(
                     f"`{name}` must be at least 0 and below 1; got {getattr(self, name):g}"
                 )
+
+    def training_samples(self, stimuli: Stimuli) -> tuple[np.ndarray, np.ndarray]:
+        """Times (n, input) in ms and labels (n,) of the samples to train on."""
+        return stimuli.part("train", *(["validation"] if self.include_validation else []))
 
 
 class Diverged(InputError):
@@ -216,7 +224,12 @@ class Run:
 
     @property
     def best_epoch(self) -> int:
-        """Epoch whose weights did best: of equals the latest, which has seen most; 0 if none."""
+        """Epoch whose weights did best: of equals the latest, which has seen most; 0 if none.
+
+        The latest epoch if no samples are left to validate with.
+        """
+        if self.settings.include_validation:
+            return len(self.history)
         key = "validation_balanced_accuracy" if self.settings.balance_classes \
             else "validation_accuracy"
         return max(self.history, key=lambda entry: (entry[key], entry["epoch"]),
@@ -271,7 +284,7 @@ def start(network: Network, stimuli: Stimuli, settings: Settings) -> Run:
         tally=Tally.empty(network),
         shape=stimuli.shape,
         late=stimuli.code.late,
-        ends=np.full((stimuli.split == "train").sum(), np.inf, np.float32),
+        ends=np.full(len(settings.training_samples(stimuli)[1]), np.inf, np.float32),
         best=[weights.detach().clone() for weights in network.weights],
     )
 
@@ -463,7 +476,7 @@ def train(
     after_step: Callable[[Evaluation], None] = lambda evaluation: None,
     after_epoch: Callable[[Run], None] = lambda run: None,
 ) -> Network:
-    """Train a network and return it as it did best on the validation samples.
+    """Train a network and return it as it did best on the validation samples, or as it is last.
 
     Parameters
     ----------
@@ -479,7 +492,7 @@ def train(
     Returns
     -------
     Network
-        `network` with its best weights, and with data, settings and history in its metadata.
+        `network` with these weights, and with data, settings and history in its metadata.
 
     Raises
     ------
@@ -498,7 +511,7 @@ def complete(
     after_epoch: Callable[[Run], None] = lambda run: None,
 ) -> Network:
     """Go on with a run to its end; everything else is as in `train`."""
-    times, labels = stimuli.part("train")
+    times, labels = run.settings.training_samples(stimuli)
     times = times.astype(np.float32, copy=False)
     validation = stimuli.part("validation")
     try:
@@ -520,11 +533,14 @@ def remember(run: Run, training: Evaluation, validated: Evaluation) -> None:
         "epoch": run.epoch,
         "loss": training.loss,
         "accuracy": training.accuracy,
-        "validation_loss": validated.loss,
-        "validation_accuracy": validated.accuracy,
-        "validation_balanced_accuracy": validated.balanced_accuracy,
-        "silent_fraction": dict(zip(areas[1:], silent, strict=True)),
     }
+    if not run.settings.include_validation:
+        entry |= {
+            "validation_loss": validated.loss,
+            "validation_accuracy": validated.accuracy,
+            "validation_balanced_accuracy": validated.balanced_accuracy,
+        }
+    entry["silent_fraction"] = dict(zip(areas[1:], silent, strict=True))
     for cell_type in (dale.EXCITATORY, dale.INHIBITORY):
         entry[f"silent_fraction_{cell_type}"] = {
             area: 1 - float(spiking[types == cell_type].mean())

@@ -32,7 +32,8 @@ def write_log(path: str | Path, history: list[dict]) -> None:
 
     Written anew after every epoch, so that a run that was interrupted and resumed has every epoch
     once. A cell is empty where a width could not be measured: no validation trial had five active
-    neurons in that layer before the decision.
+    neurons in that layer before the decision. If the validation samples are trained on too, they
+    have no loss and no accuracies of their own; silence and widths are measured on them still.
 
     Parameters
     ----------

@@ -115,7 +115,7 @@ def keep_training(run: Run, stimuli: Stimuli, files: Files, how_to_resume: str) 
     checkpoint.save(files.checkpoint, run)  # a full disk shows before the first epoch
     try:
         with (interruption.noted() as request, closing(board) if board else nullcontext(),
-              Progress(run, stimuli, quiet=not is_first) as progress):
+              Progress(run, quiet=not is_first) as progress):
             complete(run, stimuli, _after_step(run, files, request, progress),
                      _after_epoch(files, board, progress))
     except Diverged as error:

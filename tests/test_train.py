@@ -59,6 +59,17 @@ def test_the_accuracy_printed_is_that_of_the_model_saved(own_data, tmp_path, cap
     assert printed == pytest.approx(accuracy, abs=1e-4) and accuracy > 0.9
 
 
+def test_the_validation_samples_can_be_trained_on(own_data, tmp_path, capsys):
+    log = tmp_path / "log.csv"
+    assert train.main(["--data", str(own_data), "--out", str(tmp_path / "model.pt"), *SMALL,
+                       "--include-validation", "--log", str(log)]) == 0
+    captured = capsys.readouterr()
+    assert "the validation samples are trained on too; the last epoch is kept" in captured.out
+    assert "epoch 2/2:" in captured.err and "validation" not in captured.err
+    header, *rows = log.read_text().splitlines()
+    assert "validation" not in header and "silent_fraction_layer_1" in header and len(rows) == 2
+
+
 def test_the_same_seed_gives_the_same_model_in_another_process(own_data, tmp_path):
     hashes = []
     for name in ("first", "second"):

@@ -1,6 +1,7 @@
 """Training: loss, corrections, Dale's law after every step, reproducibility, accuracy."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,6 +119,24 @@ def test_the_weights_that_did_best_on_validation_are_kept(stimuli):
     assert all(torch.equal(a, b) for a, b in zip(network.weights, kept[best], strict=True))
     evaluation = evaluate(network, *stimuli.part("validation"))
     assert evaluation.accuracy == max(accuracies)
+
+
+def test_validation_samples_are_trained_on_if_asked_to(stimuli):
+    """As if they had been training samples; nothing chooses among the epochs."""
+    split = np.where(stimuli.split == "validation", "train", stimuli.split).astype(object)
+    split[split == "test"] = "validation"
+    last = []
+    for samples, is_included in ((stimuli, True), (replace(stimuli, split=split), False)):
+        settings = Settings(epochs=4, batch_size=8, learning_rate=0.2,
+                            include_validation=is_included)
+        network = training.train(
+            draw(samples), samples, settings,
+            after_epoch=lambda run: last.append([w.detach().clone() for w in run.network.weights]))
+        if is_included:
+            assert all(map(torch.equal, network.weights, last[-1]))
+            assert not [name for name in network.metadata["history"][0] if "validation" in name]
+            assert network.metadata["trained"]
+    assert all(map(torch.equal, last[3], last[7]))
 
 
 def test_evaluation_is_what_counting_gives(stimuli):
