@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
+from ephys_snn import volley
 from ephys_snn.errors import InputError
 from ephys_snn.kernels import cpu, reference
 from ephys_snn.lif import LIF
@@ -110,6 +111,10 @@ class _FirstSpikeTimes(torch.autograd.Function):
     @staticmethod
     def forward(ctx, input_times, weights, lif, smallest_slope, until):
         ctx.kernel = kernel_of(input_times.device.type)
+        ctx.volley = None if ctx.needs_input_grad[0] or ctx.kernel is not cpu \
+            else volley.find(input_times)
+        if ctx.volley is not None:
+            input_times, weights = ctx.volley.join(input_times, weights)
         spike_times, ctx.causes = ctx.kernel.forward(
             input_times, weights, lif, smallest_slope
         )
@@ -125,8 +130,10 @@ class _FirstSpikeTimes(torch.autograd.Function):
         want_times = ctx.needs_input_grad[0]
         if ctx.kept is not None:
             grad_spike_times = torch.where(ctx.kept, grad_spike_times, 0)
-        gradients = ctx.kernel.backward(ctx.causes, grad_spike_times, want_times)
-        return *gradients, None, None, None
+        grad_times, grad_weights = ctx.kernel.backward(ctx.causes, grad_spike_times, want_times)
+        if ctx.volley is not None:
+            grad_weights = ctx.volley.share(grad_weights)
+        return grad_times, grad_weights, None, None, None
 
 
 def _check(input_times, weights, until):
