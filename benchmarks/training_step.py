@@ -9,6 +9,9 @@ Two spiking steps are compared. `all` computes every spike. `ends` is what train
 (`ephys_snn.trial_end`): trials end soon after their decision, and a bound on when is known from the
 sample's previous trial.
 
+The stimuli are those of training: jittered (`--jitter`), and distorted on request (`--distortion`).
+Without jitter the black pixels of an image spike at once and count as one input.
+
 python benchmarks/training_step.py [--data mnist|IDX_DIRECTORY|digits] [--hidden 400 400 400 400]
 python benchmarks/training_step.py --data mnist --curves [--figure training_step.png]
 """
@@ -28,8 +31,10 @@ from ephys_snn import trial_end
 from ephys_snn.network import Network
 from ephys_snn.spike_time import first_spike_times
 from ephys_snn.stimuli import Stimuli, load_stimuli
-from ephys_snn.training import Settings, learning_rate, start
+from ephys_snn.training import Settings, learning_rate, start, vary
 from ephys_snn.training import step as training_step
+
+N_BATCHES = 10  # distinct ones
 
 
 class Batch(NamedTuple):
@@ -66,13 +71,25 @@ def trained(sizes: list[int], stimuli: Stimuli, n_steps: int) -> Network:
     return run.network
 
 
-def batches_of(network: Network, stimuli: Stimuli, size: int, number: int) -> list[Batch]:
+def varied(times: np.ndarray, stimuli: Stimuli, args: argparse.Namespace) -> torch.Tensor:
+    """Training samples (trial, input) as a step of training gets them."""
+    settings = Settings(epochs=1, jitter=args.jitter, distortion=args.distortion)
+    sizes = [stimuli.n_inputs, len(stimuli.classes)]
+    return torch.from_numpy(vary(start(Network.draw(sizes), stimuli, settings),
+                                 times.astype(np.float32)))
+
+
+def batches_of(
+    network: Network, stimuli: Stimuli, size: int, args: argparse.Namespace
+) -> list[Batch]:
     """Batches of training samples with the bounds of their trials' ends."""
-    times, labels = (torch.as_tensor(part) for part in stimuli.part("train"))
-    chosen = torch.arange(size * number) % len(times)
+    times, labels = stimuli.part("train")
+    chosen = np.arange(size * min(args.turns, N_BATCHES)) % len(times)
+    inputs_of_all, labels_of_all = varied(times[chosen], stimuli, args), torch.as_tensor(labels)
     batches = []
-    for part in chosen.split(size):
-        inputs, classes = times[part].float(), labels[part]
+    for inputs, part in zip(inputs_of_all.split(size), torch.as_tensor(chosen).split(size),
+                            strict=True):
+        classes = labels_of_all[part]
         ends = trial_end.trial_ends(network(inputs)[-1], classes, network.lif.tau_s)
         batches.append(Batch(inputs, classes, trial_end.bounds(ends.numpy(), network.lif.tau_s)))
     return batches
@@ -144,9 +161,9 @@ def print_costs(rows: dict[str, Cost]) -> None:
               f"{cost.ratio_every:>10.1f}{cost.ratio_ends:>11.1f}", flush=True)
 
 
-def first_layer(stimuli: Stimuli, n_post: int, n_turns: int) -> dict[int, float]:
+def first_layer(stimuli: Stimuli, n_post: int, args: argparse.Namespace) -> dict[int, float]:
     """Milliseconds of the first layer, forward and backward, by the spiking inputs per trial."""
-    times = torch.as_tensor(stimuli.part("train")[0][:80]).float()
+    times = varied(stimuli.part("train")[0][:80], stimuli, args)
     weights = Network.draw([times.shape[1], n_post, 2]).weights[0].clone().requires_grad_()
     generator = torch.Generator().manual_seed(0)
     rank = torch.rand(times.shape, generator=generator).argsort(1)
@@ -159,7 +176,7 @@ def first_layer(stimuli: Stimuli, n_post: int, n_turns: int) -> dict[int, float]
             spikes = first_spike_times(batch.times, weights)
             torch.autograd.grad(spikes, weights, torch.isfinite(spikes).float())
 
-        costs[n_spiking] = statistics.median(milliseconds(step, batch) for _ in range(n_turns))
+        costs[n_spiking] = statistics.median(milliseconds(step, batch) for _ in range(args.turns))
     return costs
 
 
@@ -169,7 +186,7 @@ def curves(stimuli: Stimuli, args: argparse.Namespace) -> dict[str, dict[int, Co
 
     def cost(hidden: list[int], batch: int) -> Cost:
         network = trained([ends[0], *hidden, ends[1]], stimuli, args.train_steps)
-        batches = batches_of(network, stimuli, batch, min(args.turns, 10))
+        batches = batches_of(network, stimuli, batch, args)
         return compare(network, stimuli, batches, args.turns)
 
     axes = {
@@ -216,6 +233,8 @@ def main() -> None:
     parser.add_argument("--model", help="a trained network instead of --hidden and --train-steps")
     parser.add_argument("--train-steps", type=int, default=400, help="steps before measuring")
     parser.add_argument("--turns", type=int, default=30)
+    parser.add_argument("--jitter", type=float, default=Settings.jitter, help="of stimuli, in ms")
+    parser.add_argument("--distortion", type=float, default=Settings.distortion)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--curves", action="store_true", help="against batch, width and depth")
     parser.add_argument("--figure", help="PNG of the curves")
@@ -237,13 +256,13 @@ def main() -> None:
                else trained(sizes, stimuli, args.train_steps))
     print("-".join(map(str, network.layer_sizes)))
     print_costs({
-        f"batch {size}": compare(network, stimuli, batches_of(network, stimuli, size, 10),
+        f"batch {size}": compare(network, stimuli, batches_of(network, stimuli, size, args),
                                  args.turns)
         for size in args.batch
     })
     n_post = network.layer_sizes[1]
     print(f"first layer of {n_post} neurons, forward and backward, batch 80, by spiking inputs")
-    for n_spiking, cost in first_layer(stimuli, n_post, args.turns).items():
+    for n_spiking, cost in first_layer(stimuli, n_post, args).items():
         print(f"{n_spiking:>8} {cost:>6.2f} ms")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"peak memory of the whole run {peak:.2f} GB")

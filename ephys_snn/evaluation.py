@@ -88,7 +88,7 @@ class Tally:
             The right classes.
         """
         with torch.no_grad():
-            spiked = [torch.isfinite(times) for times in layers]
+            spiked = [times < torch.inf for times in layers]
             own = torch.nn.functional.one_hot(labels, layers[-1].shape[1])
             right = own * (Network.decision(layers[-1]) == labels)[:, None]
             counts = [losses.sum()[None], own.sum(dim=0), right.sum(dim=0),
