@@ -9,9 +9,9 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "ephys_snn"
 PIPELINES = ("synchrony", "information_gain", "pathways", "separability")
-TORCH_SIDE = {"lif", "spike_time", "dale", "stimuli", "datasets", "network", "loss", "silence",
-              "evaluation", "training", "checkpoint", "training_session", "dry_run", "train",
-              "kernels"}
+TORCH_SIDE = {"lif", "spike_time", "volley", "stimuli", "distortion", "datasets", "network", "dale",
+              "balance", "silence", "loss", "trial_end", "evaluation", "training", "checkpoint",
+              "training_session", "dry_run", "train", "kernels"}
 
 
 def module_imports() -> dict[str, set[str]]:
