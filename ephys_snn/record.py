@@ -272,6 +272,10 @@ def _summary(recording: Recording, presentation: Presentation,
                      "all are recorded")
     if options.repeats > 1 and not options.jitter:
         lines.append("the repeats are identical, since nothing varies; give --jitter MS")
+    if (options.split == "validation" and not options.untrained
+            and recording.annotations["settings"].get("training", {}).get("include_validation")):
+        lines.append("the network was trained on the validation samples too, so they do not show "
+                     "how well it does on new ones; the test samples do")
     if recording.annotations["dropped_spikes"]:
         lines.append(f"{recording.annotations['dropped_spikes']:,} spikes came later than "
                      f"{TRIAL_DURATION:g} ms after the onset and were dropped")

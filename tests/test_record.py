@@ -106,6 +106,18 @@ def test_more_trials_than_there_are_is_said(model, tmp_path, capsys):
     assert "the test split has 359 stimuli, not 5000: all are recorded" in capsys.readouterr().out
 
 
+def test_validation_samples_that_were_trained_on_are_said(model, tmp_path, capsys):
+    network = Network.load(model)
+    for is_included in (True, False):
+        network.metadata["training"]["include_validation"] = is_included
+        network.save(tmp_path / "model.pt")
+        for split, untrained in (("validation", []), ("test", []), ("validation", ["--untrained"])):
+            assert main([str(tmp_path / "model.pt"), str(tmp_path / "out.nix"), "--trials", "5",
+                         "--split", split, *untrained]) == 0
+            is_said = "was trained on the validation samples too" in capsys.readouterr().out
+            assert is_said == (is_included and split == "validation" and not untrained)
+
+
 def test_late_spikes_are_dropped_and_ties_go_to_the_lowest_class():
     network = Network.draw([2, 3, 3], excitatory=1.0)
     stimuli = Stimuli("two", np.array([[1.0, 2.0]] * 3), np.array([0, 1, 2]), ("a", "b", "c"),
