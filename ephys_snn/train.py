@@ -20,11 +20,11 @@ from ephys_snn.training import FULL_STEP_DEPTH, Run, Settings, start
 from ephys_snn.training_session import Files, keep_training, open_checkpoint
 
 DEFAULT_HIDDEN = [400, 400, 400, 400]
-# Settings that suit a data set: few samples need more epochs, smaller batches and more jitter,
-# coordinates bear less jitter than images, and distorted images leave less to weight decay.
+# Settings that suit a data set: few samples need more epochs, smaller batches and more jitter, and
+# coordinates bear less jitter than images.
 PRESETS = {
     "digits": {"epochs": 60, "batch_size": 30, "jitter": 2.0},
-    "mnist": {"epochs": 75, "distortion": 1.0, "weight_decay": 0.0025},
+    "mnist": {"epochs": 50, "distortion": 1.0},
     "yin-yang": {"epochs": 80, "learning_rate": 0.02, "jitter": 0.2},
 }
 DEFAULT_EPOCHS = 30
