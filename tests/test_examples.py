@@ -41,6 +41,7 @@ def test_the_paper_prints_six_claims_that_its_untrained_twin_fails(tmp_path):
     claims = [line for line in lines if line[:2] in {f"{number} " for number in range(1, 7)}]
     assert [claim[0] for claim in claims] == list("123456")
     assert claims[0].endswith(": HOLDS") and claims[2].endswith(": HOLDS")
+    assert claims[5].endswith(": NOT ASKED")
     assert any("the untrained network shows none of them" in line for line in lines)
     for figure in re.findall(r"see +(\S+)", "\n".join(lines)):
         assert Path(figure).is_file()
