@@ -237,6 +237,15 @@ def _type(group, name):
     return change
 
 
+def _no_group(where, name):
+    """Values where a group should be, of the block, of its Segment or of a train."""
+    def change(file):
+        (block,) = file["data"].values()
+        segment = next(group for group in block["groups"].values() if "multi_tags" in group)
+        _replace({"block": block, "segment": segment, "train": _train(file)}[where], name, [1, 2])
+    return change
+
+
 def _mark(name, values, kind="neo.epoch"):
     return lambda file: _replace(_tags(file, kind)[0][name], "data", values)
 
@@ -287,6 +296,11 @@ CHANGES = {
     "no decisions": _delete("positions", "neo.event"),
     "area a number": _annotation("area", [3]), "area empty": _annotation("area", np.empty(0)),
     "area a type": _type("metadata/properties", "area"), "times a type": _type("positions", "data"),
+    "groups no group": _no_group("block", "groups"),
+    "arrays no group": _no_group("block", "data_arrays"),
+    "trains no group": _no_group("segment", "multi_tags"),
+    "positions no group": _no_group("train", "positions"),
+    "metadata no group": _no_group("train", "metadata"),
     "area a list": _annotation("area", np.array(["a", "b"], dtype=TEXT)),
     "name a number": _annotation("neo_name", [3.5]),
     "name a list": _annotation("neo_name", np.array(["a", "b"], dtype=TEXT)),
