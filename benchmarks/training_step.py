@@ -85,11 +85,9 @@ def batches_of(
     """Batches of training samples with the bounds of their trials' ends."""
     times, labels = stimuli.part("train")
     chosen = np.arange(size * min(args.turns, N_BATCHES)) % len(times)
-    inputs_of_all, labels_of_all = varied(times[chosen], stimuli, args), torch.as_tensor(labels)
     batches = []
-    for inputs, part in zip(inputs_of_all.split(size), torch.as_tensor(chosen).split(size),
-                            strict=True):
-        classes = labels_of_all[part]
+    for inputs, classes in zip(varied(times[chosen], stimuli, args).split(size),
+                               torch.as_tensor(labels[chosen]).split(size), strict=True):
         ends = trial_end.trial_ends(network(inputs)[-1], classes, network.lif.tau_s)
         batches.append(Batch(inputs, classes, trial_end.bounds(ends.numpy(), network.lif.tau_s)))
     return batches

@@ -22,12 +22,13 @@ class Verdict(NamedTuple):
 
     Attributes
     ----------
-    holds : bool
+    holds : bool or None
+        None if it was not asked.
     value : str
         The numbers, in the order of the areas.
     """
 
-    holds: bool
+    holds: bool | None
     value: str
 
 

@@ -1,6 +1,5 @@
 """What a training would be, without training: the network, its parameters, how long it takes."""
 
-import math
 import statistics
 import time
 
@@ -35,8 +34,7 @@ def describe_network(network: Network) -> str:
 def describe_time(run: Run, stimuli: Stimuli) -> str:
     """How long the run will take, from a few steps of it; these change its weights."""
     seconds_step, seconds_validation = measure(run, stimuli)
-    settings = run.settings
-    n_steps = math.ceil(len(run.ends) / settings.batch_size)
+    settings, n_steps = run.settings, run.n_steps
     total = settings.epochs * (n_steps * seconds_step + seconds_validation)
     processes = distributed.n_processes()
     steps = f"{n_steps:,} step{'s' * (n_steps > 1)} of {settings.batch_size} trials"

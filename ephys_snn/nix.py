@@ -187,7 +187,7 @@ def _read_marks(tag: GroupID) -> Marks:
     durations = _read_times(tag, b"extents", name) if b"extents" in tag else None
     labels = np.full(len(times), "")
     if b"dimensions/1/labels" in _open(tag, b"positions"):
-        labels = text(_read_array(_open_dataset(tag, b"positions/dimensions/1/labels")))
+        labels = text(_read_array(_open(tag, b"positions/dimensions/1/labels", DatasetID)))
     if len(labels) != len(times) or (durations is not None and len(durations) != len(times)):
         raise ValueError(f"'{name}' has not as many labels or durations as times")
     annotations = {key: value for key, value in _annotations(properties).items()
@@ -197,7 +197,7 @@ def _read_marks(tag: GroupID) -> Marks:
 
 def _read_times(tag: GroupID, array: bytes, name: str) -> np.ndarray:
     entity = _open(tag, array)
-    values = _read_array(_open_dataset(entity, b"data"))
+    values = _read_array(_open(entity, b"data", DatasetID))
     if values.ndim != 1 or values.dtype.kind not in "iuf":
         raise ValueError(f"the times of '{name}' are no list of numbers")
     return in_ms(values, _unit(entity), f"'{name}'")
@@ -232,7 +232,7 @@ def _read_properties(entity: GroupID) -> dict[str, Any]:
 
 
 def _read_property(properties: GroupID, name: bytes) -> Any:
-    dataset = _open_dataset(properties, name)
+    dataset = _open(properties, name, DatasetID)
     value = _read_array(dataset)
     if name in (b"t_start", b"t_stop"):
         return float(in_ms(value, _unit(dataset), name.decode())[0])
@@ -287,24 +287,17 @@ def _read_weights(block: GroupID) -> dict[tuple[str, str], np.ndarray]:
         if b"->" in name and _read_attribute(_open(arrays, name), b"type") == WEIGHTS_TYPE:
             array = _open(arrays, name)
             source, _, target = _read_attribute(array, b"name").partition("->")
-            weights[source, target] = _read_array(_open_dataset(array, b"data"))
+            weights[source, target] = _read_array(_open(array, b"data", DatasetID))
     return weights
 
 
-def _open(parent: GroupID, name: bytes) -> GroupID:
-    """A group of this file; what is linked from another file is refused."""
-    group = h5py.h5o.open(parent, name, _NO_OTHER_FILES)
-    if not isinstance(group, GroupID):
-        raise ValueError(f"its '{name.decode(errors='replace')}' is no group")
-    return group
-
-
-def _open_dataset(parent: GroupID, name: bytes) -> DatasetID:
-    """As `_open`, a data set."""
-    dataset = h5py.h5o.open(parent, name, _NO_OTHER_FILES)
-    if not isinstance(dataset, DatasetID):
-        raise ValueError(f"its '{name.decode(errors='replace')}' is no data set")
-    return dataset
+def _open(parent: GroupID, name: bytes, kind: type = GroupID) -> GroupID | DatasetID:
+    """A group of this file, or a data set; what is linked from another file is refused."""
+    opened = h5py.h5o.open(parent, name, _NO_OTHER_FILES)
+    if not isinstance(opened, kind):
+        raise ValueError(f"its '{name.decode(errors='replace')}' is no "
+                         f"{'group' if kind is GroupID else 'data set'}")
+    return opened
 
 
 def write_nix(path: str | Path, recording: Recording, trials_name: str = "trials") -> None:

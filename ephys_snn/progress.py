@@ -1,7 +1,5 @@
 """What training shows while it goes on."""
 
-import math
-
 from tqdm import tqdm
 
 from ephys_snn.evaluation import Evaluation
@@ -22,9 +20,9 @@ class Progress:
     """
 
     def __init__(self, run: Run, quiet: bool = False):
-        n_steps = math.ceil(len(run.ends) / run.settings.batch_size)
-        self._bar = tqdm(total=run.settings.epochs * n_steps, unit="step",
-                         initial=run.epoch * n_steps + run.step, dynamic_ncols=True, disable=quiet)
+        self._bar = tqdm(total=run.settings.epochs * run.n_steps, unit="step",
+                         initial=run.epoch * run.n_steps + run.step, dynamic_ncols=True,
+                         disable=quiet)
         self._recent: dict[str, float] = {}
 
     def __enter__(self) -> "Progress":

@@ -135,9 +135,10 @@ class Settings:
                     f"`{name}` must be at least 0 and below 1; got {getattr(self, name):g}"
                 )
 
-    def training_samples(self, stimuli: Stimuli) -> tuple[np.ndarray, np.ndarray]:
-        """Times (n, input) in ms and labels (n,) of the samples to train on."""
-        return stimuli.part("train", *(["validation"] if self.include_validation else []))
+    @property
+    def training_splits(self) -> tuple[str, ...]:
+        """Splits whose samples are trained on."""
+        return ("train", "validation") if self.include_validation else ("train",)
 
 
 class Diverged(InputError):
@@ -218,6 +219,11 @@ class Run:
     history: list[dict] = field(default_factory=list)
 
     @property
+    def n_steps(self) -> int:
+        """Number of steps of an epoch."""
+        return math.ceil(len(self.ends) / self.settings.batch_size)
+
+    @property
     def step(self) -> int:
         """Number of steps done in the current epoch."""
         return math.ceil(self.position / self.settings.batch_size)
@@ -284,7 +290,7 @@ def start(network: Network, stimuli: Stimuli, settings: Settings) -> Run:
         tally=Tally.empty(network),
         shape=stimuli.shape,
         late=stimuli.code.late,
-        ends=np.full(len(settings.training_samples(stimuli)[1]), np.inf, np.float32),
+        ends=np.full(np.isin(stimuli.split, settings.training_splits).sum(), np.inf, np.float32),
         best=[weights.detach().clone() for weights in network.weights],
     )
 
@@ -426,8 +432,7 @@ def train_epoch(
     Evaluation
         Of all trials, each before the step it was used for.
     """
-    n_trials, batch_size = len(times), run.settings.batch_size
-    n_steps = math.ceil(n_trials / batch_size)
+    n_trials, batch_size, n_steps = len(times), run.settings.batch_size, run.n_steps
     class_weights = balanced_weights(labels, run.network.layer_sizes[-1]) \
         if run.settings.balance_classes else None
     if run.order is None:
@@ -511,7 +516,7 @@ def complete(
     after_epoch: Callable[[Run], None] = lambda run: None,
 ) -> Network:
     """Go on with a run to its end; everything else is as in `train`."""
-    times, labels = run.settings.training_samples(stimuli)
+    times, labels = stimuli.part(*run.settings.training_splits)
     times = times.astype(np.float32, copy=False)
     validation = stimuli.part("validation")
     try:

@@ -51,7 +51,7 @@ def judge(tables: dict[str, pd.DataFrame]) -> dict[str, Verdict]:
 
 
 def compare(recordings: list[Recording], verdicts: list[dict[str, Verdict]], folder: Path,
-            brain: Verdict | None) -> pd.DataFrame:
+            brain: Verdict) -> pd.DataFrame:
     """The table of claims: what was measured, the control, the verdict, the figure."""
     trained, untrained = recordings
     learning = claims.judge_learning(trained, untrained)
@@ -70,20 +70,19 @@ def compare(recordings: list[Recording], verdicts: list[dict[str, Verdict]], fol
     rows.append(("5 nothing enforces 2 to 4", Verdict(
         nothing, "the untrained network shows " + (", ".join(shown) or "none of them")),
         "the same images", folder / "untrained" / "synchrony.png"))
-    if brain is not None:
-        rows.append(("6 the same analysis of a brain", brain, "", folder / "brain" / "report.html"))
-    table = pd.DataFrame([
+    page = "" if brain.holds is None else folder / "brain" / "report.html"
+    rows.append(("6 the same analysis of a brain", brain, "", page))
+    said = {True: "holds", False: "does not hold", None: "not asked"}
+    return pd.DataFrame([
         {"claim": claim, "value": verdict.value, "control": control,
-         "verdict": "holds" if verdict.holds else "does not hold", "figure": str(figure)}
+         "verdict": said[verdict.holds], "figure": str(figure)}
         for claim, verdict, control, figure in rows])
-    if brain is None:
-        table.loc[len(table)] = ["6 the same analysis of a brain",
-                                 "name a recording with --brain", "", "not asked", ""]
-    return table
 
 
-def judge_brain(path: Path, folder: Path, options: list[str]) -> Verdict:
+def judge_brain(path: Path | None, folder: Path, options: list[str]) -> Verdict:
     """Claim 6: every pipeline gives numbers for a recording that is no network's."""
+    if path is None:
+        return Verdict(None, "name a recording with --brain")
     tables = analyse(path, folder, *options)
     packets = tables["synchrony"]["active_units"].notna().sum()
     informative = (tables["information_gain"]["q_value"] < 0.05).sum()
@@ -127,7 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
     paths = record_twins(args.model, folder, args.trials, args.data)
     verdicts = [judge(analyse(path, folder / path.stem)) for path in paths]
     window = [] if args.brain_window is None else ["--window", *args.brain_window]
-    brain = judge_brain(args.brain, folder / "brain", window) if args.brain else None
+    brain = judge_brain(args.brain, folder / "brain", window)
     table = compare([Recording.read(path) for path in paths], verdicts, folder, brain)
     with replacing(folder / "claims.csv") as temporary:
         table.to_csv(temporary, index=False)

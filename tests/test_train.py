@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 
@@ -16,19 +15,9 @@ from ephys_snn.stimuli import LatencyCode, load_stimuli
 SMALL = ["--hidden", "12", "8", "--epochs", "2"]
 
 
-@pytest.fixture
-def own_data(tmp_path):
-    generator = np.random.default_rng(0)
-    labels = np.arange(60) % 2
-    images = generator.random((60, 2, 3)) * 0.4
-    images[labels == 1, 0] += 0.6
-    np.savez(tmp_path / "own.npz", images=images, labels=np.array(["ant", "bee"])[labels])
-    return tmp_path / "own.npz"
-
-
-def test_a_model_is_saved_with_all_that_recording_needs(own_data, tmp_path, capsys):
+def test_a_model_is_saved_with_all_that_recording_needs(own_npz, tmp_path, capsys):
     out = tmp_path / "new" / "model.pt"
-    arguments = ["--data", str(own_data), "--out", str(out), *SMALL, "--seed", "7",
+    arguments = ["--data", str(own_npz), "--out", str(out), *SMALL, "--seed", "7",
                  "--excitatory", "0.5", "--early", "2", "--late", "15"]
     assert train.main(arguments) == 0
     last = capsys.readouterr().out.splitlines()[-1]
@@ -37,9 +26,9 @@ def test_a_model_is_saved_with_all_that_recording_needs(own_data, tmp_path, caps
     assert network.layer_sizes == [6, 12, 8, 2]
     assert [(types == "excitatory").sum() for types in network.cell_types] == [6, 4]
     known = network.metadata
-    assert known["data"] == {"name": "own", "source": str(own_data),
-                             "path": str(own_data.resolve()), "shape": [2, 3],
-                             "sha256": load_stimuli(own_data, LatencyCode(2, 15)).sha256()}
+    assert known["data"] == {"name": "own", "source": str(own_npz),
+                             "path": str(own_npz.resolve()), "shape": [2, 3],
+                             "sha256": load_stimuli(own_npz, LatencyCode(2, 15)).sha256()}
     assert known["classes"] == ["ant", "bee"]
     assert known["encoding"] == {"early": 2.0, "late": 15.0, "background": "late"}
     assert known["seed"] == known["training"]["seed"] == 7
@@ -50,18 +39,18 @@ def test_a_model_is_saved_with_all_that_recording_needs(own_data, tmp_path, caps
     assert network.untrained().layer_sizes == network.layer_sizes
 
 
-def test_the_accuracy_printed_is_that_of_the_model_saved(own_data, tmp_path, capsys):
+def test_the_accuracy_printed_is_that_of_the_model_saved(own_npz, tmp_path, capsys):
     out = tmp_path / "model.pt"
-    train.main(["--data", str(own_data), "--out", str(out), "--hidden", "12", "--epochs", "30",
+    train.main(["--data", str(own_npz), "--out", str(out), "--hidden", "12", "--epochs", "30",
                 "--batch-size", "6"])
     printed = float(capsys.readouterr().out.split()[-1])
-    accuracy = evaluate(Network.load(out), *load_stimuli(own_data).part("test")).accuracy
+    accuracy = evaluate(Network.load(out), *load_stimuli(own_npz).part("test")).accuracy
     assert printed == pytest.approx(accuracy, abs=1e-4) and accuracy > 0.9
 
 
-def test_the_validation_samples_can_be_trained_on(own_data, tmp_path, capsys):
+def test_the_validation_samples_can_be_trained_on(own_npz, tmp_path, capsys):
     log = tmp_path / "log.csv"
-    assert train.main(["--data", str(own_data), "--out", str(tmp_path / "model.pt"), *SMALL,
+    assert train.main(["--data", str(own_npz), "--out", str(tmp_path / "model.pt"), *SMALL,
                        "--include-validation", "--log", str(log)]) == 0
     captured = capsys.readouterr()
     assert "the validation samples are trained on too; the last epoch is kept" in captured.out
@@ -70,12 +59,12 @@ def test_the_validation_samples_can_be_trained_on(own_data, tmp_path, capsys):
     assert "validation" not in header and "silent_fraction_layer_1" in header and len(rows) == 2
 
 
-def test_the_same_seed_gives_the_same_model_in_another_process(own_data, tmp_path):
+def test_the_same_seed_gives_the_same_model_in_another_process(own_npz, tmp_path):
     hashes = []
     for name in ("first", "second"):
         out = tmp_path / f"{name}.pt"
         subprocess.run(
-            [sys.executable, "-m", "ephys_snn.train", "--data", own_data, "--out", out, *SMALL],
+            [sys.executable, "-m", "ephys_snn.train", "--data", own_npz, "--out", out, *SMALL],
             check=True, capture_output=True,
         )
         hashes.append(Network.load(out).sha256())
