@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from training_step import Batch, relu_step, spiking_step
 
-from ephys_snn.errors import InputError, Parser, command
+from ephys_snn.cli import Parser, command
+from ephys_snn.errors import InputError
 from ephys_snn.network import Network
-from ephys_snn.stimuli import Stimuli, load_stimuli
-from ephys_snn.training import Settings, start, train, train_epoch
+from ephys_snn.stimuli.stimuli import Stimuli, load_stimuli
+from ephys_snn.training.training import Settings, start, train, train_epoch
 
 DEVICE = "cuda"
 STEPS = 10  # between two looks at the clock, so that the GPU never waits for it

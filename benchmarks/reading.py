@@ -15,7 +15,6 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ephys_snn.nix import write_nix
 from ephys_snn.recording import Recording, Trials, Units, fixed_windows
 
 
@@ -81,7 +80,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ours, theirs = Path(folder, "ours.nix"), Path(folder, "theirs.nix")
         os.environ["EPHYS_SNN_CACHE"] = "off"
-        write = seconds(lambda: write_nix(ours, recording)), \
+        write = seconds(lambda: recording.write(ours)), \
             seconds(lambda: write_with_nixio(theirs, recording))
         read = seconds(lambda: Recording.read(ours)), seconds(lambda: read_with_nixio(ours))
         os.environ["EPHYS_SNN_CACHE"] = folder

@@ -33,10 +33,9 @@ HERE = Path(__file__).resolve().parent
 READ = "import sys; from ephys_snn.recording import Recording; Recording.read(sys.argv[1])"
 WRITE = """
 import sys
-from ephys_snn.nix import write_nix
 from ephys_snn.recording import Recording
 import neo, nixio
-write_nix(sys.argv[2], Recording.read(sys.argv[1]))
+Recording.read(sys.argv[1]).write(sys.argv[2])
 """
 
 
@@ -68,8 +67,8 @@ def command_of(step: str, path: Path, folder: Path) -> list[str]:
 
 def make(path: Path, units: int, trials: int) -> None:
     """Write a recording of independent spikes, in a process of its own."""
-    code = ("import sys; from reading import make_recording; from ephys_snn.nix import write_nix;"
-            "write_nix(sys.argv[1], make_recording(*map(int, sys.argv[2:4]), float(sys.argv[4])))")
+    code = ("import sys; from reading import make_recording;"
+            "make_recording(*map(int, sys.argv[2:4]), float(sys.argv[4])).write(sys.argv[1])")
     subprocess.run([sys.executable, "-c", code, str(path), str(units), str(trials),
                     str(SPIKES_PER_TRIAL)], cwd=HERE, check=True)
 

@@ -1,13 +1,13 @@
 """A training step of a spiking network against one of a ReLU network of the same size.
 
-All of a step of training (`ephys_snn.training.step`), on a trained network, against forward,
-backward and Adam, with batches that cycle through the training samples; spiking and ReLU steps take
+All of a step of training (`ephys_snn.training`), on a trained network, against forward, backward
+and Adam, with batches that cycle through the training samples; spiking and ReLU steps take
 turns on the same batch with the same threads, and the ratio is the median over turns. With one
 thread CPU time is measured, which other programs hardly disturb, with more threads wall time.
 
 Two spiking steps are compared. `all` computes every spike. `ends` is what training does
-(`ephys_snn.trial_end`): trials end soon after their decision, and a bound on when is known from the
-sample's previous trial.
+(`ephys_snn.training.trial_end`): trials end soon after their decision, and a bound on when is known
+from the sample's previous trial.
 
 The stimuli are those of training: jittered (`--jitter`), and distorted on request (`--distortion`).
 Without jitter the black pixels of an image spike at once and count as one input.
@@ -27,12 +27,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ephys_snn import trial_end
 from ephys_snn.network import Network
 from ephys_snn.spike_time import first_spike_times
-from ephys_snn.stimuli import Stimuli, load_stimuli
-from ephys_snn.training import Settings, learning_rate, start, vary
-from ephys_snn.training import step as training_step
+from ephys_snn.stimuli.stimuli import Stimuli, load_stimuli
+from ephys_snn.training import trial_end
+from ephys_snn.training.training import Settings, learning_rate, start, vary
+from ephys_snn.training.training import step as training_step
 
 N_BATCHES = 10  # distinct ones
 

@@ -9,12 +9,14 @@ COMMANDS = {
     "record": ("ephys_snn.record", "record a network as if it were a brain"),
     "inspect": ("ephys_snn.inspect", "what a file offers, and how to analyse it"),
     "convert": ("ephys_snn.convert", "write any recording by the contract"),
-    "synchrony": ("ephys_snn.pipelines.synchrony", "pulse packets of every area"),
-    "information-gain": ("ephys_snn.pipelines.information_gain",
+    "synchrony": ("ephys_snn.analysis.synchrony.pipeline", "pulse packets of every area"),
+    "information-gain": ("ephys_snn.analysis.information.pipeline",
                          "what active units tell about the class"),
-    "pathways": ("ephys_snn.pipelines.pathways", "class-specific pathways through the areas"),
-    "separability": ("ephys_snn.pipelines.separability", "decoding of the class from every area"),
-    "report": ("ephys_snn.report", "all of these, on one page"),
+    "pathways": ("ephys_snn.analysis.pathways.pipeline",
+                 "class-specific pathways through the areas"),
+    "separability": ("ephys_snn.analysis.separability.pipeline",
+                     "decoding of the class from every area"),
+    "report": ("ephys_snn.report.page", "all of these, on one page"),
 }
 
 

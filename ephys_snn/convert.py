@@ -10,9 +10,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ephys_snn.errors import InputError, Parser, command
-from ephys_snn.nix import write_nix
-from ephys_snn.options import add_recording_options, open_recording
+from ephys_snn.cli import Parser, command
+from ephys_snn.errors import InputError
+from ephys_snn.recording import add_recording_options, open_recording
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.out.exists() and args.recording.exists() and args.out.samefile(args.recording):
         raise InputError(f"{args.out} is the recording itself; name another file to write")
     recording, windows = open_recording(args)
-    write_nix(args.out, recording)
+    recording.write(args.out)
     print("\n".join(recording.notes))
     if args.window is not None or args.until is not None:
         print(f"the response window ({windows.description}) is no part of the file; give it to "

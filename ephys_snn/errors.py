@@ -1,11 +1,6 @@
-"""The one error for what a user can mend, and how command lines say it."""
+"""The one error for what a user can mend, and how its message lists things."""
 
-import argparse
-import os
-import sys
-from collections.abc import Callable
-from functools import wraps
-from typing import NoReturn
+from collections.abc import Sequence
 
 
 class InputError(ValueError):
@@ -16,28 +11,11 @@ class InputError(ValueError):
     """
 
 
-class Parser(argparse.ArgumentParser):
-    """The options of a command line; a wrong one is an `InputError`."""
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Names in a message, the first of them if there are many.
 
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; {self.prog} --help tells the options")
-
-
-def command(main: Callable[..., int | None]) -> Callable[..., int]:
-    """Make `main` a command line: `InputError` becomes one line on stderr and exit status 2."""
-
-    @wraps(main)
-    def run(*arguments, **keywords) -> int:
-        try:
-            return main(*arguments, **keywords) or 0
-        except InputError as error:
-            print("error:", " ".join(str(error).split()), file=sys.stderr)
-            return 2
-        except BrokenPipeError:  # `head` or another reader has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return 130
-
-    return run
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -10,66 +10,74 @@ from pathlib import Path
 
 import numpy as np
 
-from ephys_snn.contents import Contents, Marks, text
-from ephys_snn.errors import InputError, Parser, command
-from ephys_snn.options import add_recording_options, open_recording
-from ephys_snn.reading import read_contents
-from ephys_snn.recording import SEGMENT_START, SEGMENT_STOP, format_label, sort_labels
-from ephys_snn.trial_marks import DECISION_EVENT, TRIALS_EPOCH
+from ephys_snn.cli import Parser, command
+from ephys_snn.errors import InputError, listed
+from ephys_snn.formats import (
+    DECISION_EVENT,
+    SEGMENT_START,
+    SEGMENT_STOP,
+    TRIALS_EPOCH,
+    Epoch,
+    Event,
+    Session,
+    format_label,
+    open_session,
+    sort_labels,
+    text,
+)
+from ephys_snn.recording import add_recording_options, open_recording
 
-LISTED = 12  # areas or labels; more are counted
 VALUE_WIDTH = 100  # characters of an annotation
 AREA_WORDS = ("area", "region", "location", "structure", "layer", "shank", "probe", "tetrode")
 MAX_CLASSES = 20  # of an annotation that may be the class
 WINDOW = 500.0  # ms after an Event, if the next one does not come before
 
 
-def describe_contents(contents: Contents) -> list[str]:
+def describe_session(session: Session) -> list[str]:
     """Units, trials, decisions, annotations, time range and weights, a line each."""
-    start = min(train.t_start for train in contents.trains)
-    stop = max(train.t_stop for train in contents.trains)
-    n_spikes = sum(len(train.times) for train in contents.trains)
-    lines = [f"{len(contents.trains)} spike trains, {n_spikes:,} spikes, "
+    start = min(train.t_start for train in session.trains)
+    stop = max(train.t_stop for train in session.trains)
+    n_spikes = sum(len(train.times) for train in session.trains)
+    lines = [f"{len(session.trains)} spike trains, {n_spikes:,} spikes, "
              f"{start:g} to {stop:g} ms ({(stop - start) / 1000:.1f} s)"]
-    if "time_resolution_ms" in contents.annotations:
-        lines.append(f"time resolution {contents.annotations['time_resolution_ms']:g} ms")
-    for key in sorted({key for train in contents.trains for key in train.annotations}):
-        values = [str(train.annotations.get(key, "(none)")) for train in contents.trains]
+    if "time_resolution_ms" in session.annotations:
+        lines.append(f"time resolution {session.annotations['time_resolution_ms']:g} ms")
+    for key in sorted({key for train in session.trains for key in train.annotations}):
+        values = [str(train.annotations.get(key, "(none)")) for train in session.trains]
         lines.append(f"spike trains have '{key}': {_count(values)}")
     lines += [f"spike trains are in a {kind.replace('_', ' ')}: "
               + _count([name or "(none, or several)" for name in of_trains])
-              for kind, of_trains in contents.memberships.items()]
-    lines += [_describe_marks("Epoch", epoch) for epoch in contents.epochs]
-    lines += [_describe_marks("Event", event) for event in contents.events]
-    for (source, target), matrix in contents.weights.items():
+              for kind, of_trains in session.memberships.items()]
+    lines += [_describe_event(event) for event in (*session.epochs, *session.events)]
+    for (source, target), matrix in session.weights.items():
         lines.append(f"weights {source}->{target}: {matrix.shape[0]} x {matrix.shape[1]}")
     lines += [f"annotation '{key}': {str(value)[:VALUE_WIDTH]}"
-              for key, value in contents.annotations.items()]
+              for key, value in session.annotations.items()]
     return lines
 
 
-def suggest_options(contents: Contents) -> list[str]:
+def suggest_options(session: Session) -> list[str]:
     """The options with which the pipelines would accept this file; [] if none are needed."""
-    return _area_options(contents) + _trial_options(contents)
+    return _area_options(session) + _trial_options(session)
 
 
-def _area_options(contents: Contents) -> list[str]:
-    trains = contents.trains
+def _area_options(session: Session) -> list[str]:
+    trains = session.trains
     if all("area" in train.annotations for train in trains):
         return []
     groupings = {key: [train.annotations.get(key) for train in trains]
                  for key in sorted({key for train in trains for key in train.annotations})
-                 if any(word in key.lower() for word in AREA_WORDS)} | contents.memberships
+                 if any(word in key.lower() for word in AREA_WORDS)} | session.memberships
     for key, values in groupings.items():
         if None not in values and 1 < len({str(value) for value in values}) <= len(values) / 2:
             return ["--area", key]
     return ["--one-area", "unknown"]
 
 
-def _trial_options(contents: Contents) -> list[str]:
-    epochs = [epoch for epoch in contents.epochs if len(epoch)]
+def _trial_options(session: Session) -> list[str]:
+    epochs = [epoch for epoch in session.epochs if len(epoch)]
     if not epochs:
-        return _event_options([event for event in contents.events
+        return _event_options([event for event in session.events
                                if len(event) and event.name != DECISION_EVENT])
     usual = [epoch for epoch in epochs if epoch.name == TRIALS_EPOCH]
     chosen = usual[0] if len(usual) == 1 else \
@@ -82,7 +90,7 @@ def _trial_options(contents: Contents) -> list[str]:
     return options
 
 
-def _event_options(events: Sequence[Marks]) -> list[str]:
+def _event_options(events: Sequence[Event]) -> list[str]:
     """An Event as the trials: one whose name tells it apart, if possible one with labels."""
     names = Counter(event.name for event in events)
     unique = [event for event in events if names[event.name] == 1]
@@ -94,12 +102,12 @@ def _event_options(events: Sequence[Marks]) -> list[str]:
     return ["--trials", chosen.name, *_label_options(chosen), "--window", "0", f"{stop:g}"]
 
 
-def _label_options(marks: Marks) -> list[str]:
+def _label_options(event: Event) -> list[str]:
     """Where labels are missing, the first annotation of few values that all repeat, words first."""
-    if (marks.labels != "").all():
+    if (event.labels != "").all():
         return []
     found = []
-    for key, values in marks.annotations.items():
+    for key, values in event.annotations.items():
         counts = Counter(text([format_label(value) for value in values.tolist()]).tolist())
         if key not in (SEGMENT_START, SEGMENT_STOP) and 1 < len(counts) <= MAX_CLASSES \
                 and min(counts.values()) > 1:
@@ -107,17 +115,17 @@ def _label_options(marks: Marks) -> list[str]:
     return ["--label", min(found, key=lambda entry: entry[0])[1]] if found else []
 
 
-def _describe_marks(kind: str, marks: Marks) -> str:
-    line = f"{kind} '{marks.name}': {len(marks)}"
-    if len(marks):
-        line += f", from {marks.times.min():g} to {marks.times.max():g} ms"
-    if marks.durations is not None and len(marks):
-        low, high = marks.durations.min(), marks.durations.max()
+def _describe_event(event: Event) -> str:
+    line = f"{type(event).__name__} '{event.name}': {len(event)}"
+    if len(event):
+        line += f", from {event.times.min():g} to {event.times.max():g} ms"
+    if isinstance(event, Epoch) and len(event):
+        low, high = event.durations.min(), event.durations.max()
         line += f", lasting {low:g} ms" if low == high else f", lasting {low:g} to {high:g} ms"
-    if len(marks):
-        line += f", labels: {_count(marks.labels.tolist())}"
-    if marks.annotations:
-        line += f", array annotations: {', '.join(marks.annotations)}"
+    if len(event):
+        line += f", labels: {_count(event.labels.tolist())}"
+    if event.annotations:
+        line += f", array annotations: {', '.join(event.annotations)}"
     return line
 
 
@@ -125,9 +133,7 @@ def _count(values: Sequence[str]) -> str:
     counts = Counter(values)
     if len(counts) == len(values) > 1:
         return f"{len(values)} different values"
-    named = [f"{value or '(empty)'} ({counts[value]})" for value in sort_labels(counts)]
-    more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
-    return ", ".join(named[:LISTED]) + more
+    return listed([f"{value or '(empty)'} ({counts[value]})" for value in sort_labels(counts)])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -144,11 +150,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Inspect a file as the command line says."""
     path = parser().parse_args(arguments).recording
-    contents = read_contents(path)
+    session = open_session(path)
     print(f"{path}")
-    print("\n".join(f"  {line}" for line in describe_contents(contents)))
-    options = suggest_options(contents)
-    if not any(len(marks) for marks in (*contents.epochs, *contents.events)):
+    print("\n".join(f"  {line}" for line in describe_session(session)))
+    options = suggest_options(session)
+    if not any(len(event) for event in (*session.epochs, *session.events)):
         print("\nIt has no Epochs and no Events that could be trials. Give onset and duration (ms) "
               "and label of every trial in a table:\n  " + _report_command(
                   path, [*options, "--trials-table", "TRIALS.csv"]))

@@ -18,14 +18,13 @@ import torch
 from tqdm import tqdm
 
 import ephys_snn
-from ephys_snn import datasets
-from ephys_snn.atomic import check_writable
-from ephys_snn.errors import InputError, Parser, command
+from ephys_snn.cli import Parser, command, number
+from ephys_snn.errors import InputError
+from ephys_snn.files import check_writable
 from ephys_snn.network import Network
-from ephys_snn.nix import write_nix
-from ephys_snn.options import positive_int, seed
 from ephys_snn.recording import Recording, Trials, Units
-from ephys_snn.stimuli import LatencyCode, Stimuli, encode, jitter_times
+from ephys_snn.stimuli import data_sets as datasets
+from ephys_snn.stimuli.stimuli import LatencyCode, Stimuli, encode, jitter_times
 
 TRIAL_PERIOD = 100.0  # ms
 TRIAL_DURATION = 90.0  # ms
@@ -182,11 +181,11 @@ def parser() -> argparse.ArgumentParser:
     add = options.add_argument
     add("model", type=Path, metavar="MODEL", help="a file that ephys_snn.train wrote")
     add("out", type=Path, metavar="OUT.nix", help="the recording to write")
-    add("--trials", type=positive_int, default=1000, metavar="N",
+    add("--trials", type=number(int, least=1), default=1000, metavar="N",
         help="how many stimuli, the first of the split in file order (default: %(default)s)")
     add("--split", choices=datasets.SPLITS, default="test",
         help="which stimuli (default: %(default)s)")
-    add("--repeats", type=positive_int, default=1, metavar="R",
+    add("--repeats", type=number(int, least=1), default=1, metavar="R",
         help="show all of them R times (default: %(default)s)")
     add("--jitter", type=float, default=0.0, metavar="MS",
         help="standard deviation of the input spikes' jitter in ms (default: %(default)s)")
@@ -194,7 +193,7 @@ def parser() -> argparse.ArgumentParser:
         help="record the network as it was before training, as a control")
     add("--data", metavar="DATA",
         help="where the data are, if not where they were in training")
-    add("--seed", type=seed, default=0, metavar="N", help="seed of the jitter")
+    add("--seed", type=number(int, least=0), default=0, metavar="N", help="seed of the jitter")
     add("--quiet", action="store_true", help="no progress bar and no summary")
     return options
 
@@ -216,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     responses = respond(network, presentation.times, options.quiet)
     recording = record_responses(responses, presentation, network, stimuli.classes,
                                  _annotations(network, options))
-    write_nix(options.out, recording)
+    recording.write(options.out)
     if not options.quiet:
         print(_summary(recording, presentation, options))
 

@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ephys_snn import datasets, distributed, dry_run
-from ephys_snn.atomic import check_writable
-from ephys_snn.errors import InputError, Parser, command
-from ephys_snn.evaluation import evaluate
+from ephys_snn.cli import Parser, command
+from ephys_snn.errors import InputError
+from ephys_snn.files import check_writable
 from ephys_snn.lif import LIF
 from ephys_snn.network import PARTNERS, SHALLOW, Initialization, Network
-from ephys_snn.stimuli import BACKGROUNDS, LatencyCode, Stimuli, load_stimuli
-from ephys_snn.training import FULL_STEP_DEPTH, Run, Settings, start
-from ephys_snn.training_session import Files, keep_training, open_checkpoint
+from ephys_snn.stimuli import data_sets as datasets
+from ephys_snn.stimuli.stimuli import BACKGROUNDS, LatencyCode, Stimuli, load_stimuli
+from ephys_snn.training import distributed, dry_run
+from ephys_snn.training.evaluation import evaluate
+from ephys_snn.training.session import Files, keep_training, open_checkpoint
+from ephys_snn.training.training import FULL_STEP_DEPTH, Run, Settings, start
 
 DEFAULT_HIDDEN = [400, 400, 400, 400]
 # Settings that suit a data set: few samples need more epochs, smaller batches and more jitter, and

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from elephant.statistics import mean_firing_rate
 
-from ephys_snn.errors import command
-from ephys_snn.options import choose_windows
-from ephys_snn.recording import Recording
+from ephys_snn.cli import command
+from ephys_snn.recording import Recording, choose_windows
 
 SAMPLE = Path(__file__).resolve().parent.parent / "recordings" / "sample_digits.nix"
 

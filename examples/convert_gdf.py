@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ephys_snn.errors import InputError, Parser, command
-from ephys_snn.nix import write_nix
+from ephys_snn.cli import Parser, command
+from ephys_snn.errors import InputError
 from ephys_snn.recording import Recording, Trials, Units
-from ephys_snn.trial_marks import pair_events
+from ephys_snn.recording.trial_choice import pair_events
 
 
 def read_gdf(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     recording = Recording.from_spike_trains(
         [times[ids == unit] for unit in unit_ids], units,
         find_trials(ids, times, labels, args.stop), t_stop=float(times.max()), resolution=args.ms)
-    write_nix(args.out, recording)
+    recording.write(args.out)
     print(f"wrote {args.out}: {n_units} units, {len(recording.trials)} trials")
 
 

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from ephys_snn import claims, record, report
-from ephys_snn.atomic import replacing
-from ephys_snn.claims import Verdict
-from ephys_snn.errors import InputError, Parser, command
+from ephys_snn import record
+from ephys_snn.analysis.results import results_folder
+from ephys_snn.cli import Parser, command
+from ephys_snn.errors import InputError
+from ephys_snn.files import atomic_write
 from ephys_snn.recording import Recording
-from ephys_snn.results import results_folder
+from ephys_snn.report import page as report
+from ephys_snn.study import claims
+from ephys_snn.study.claims import Verdict
 
 
 def record_twins(model: Path, folder: Path, trials: int, data: str | None) -> list[Path]:
@@ -128,7 +131,7 @@ def main(arguments: list[str] | None = None) -> None:
     window = [] if args.brain_window is None else ["--window", *args.brain_window]
     brain = judge_brain(args.brain, folder / "brain", window)
     table = compare([Recording.read(path) for path in paths], verdicts, folder, brain)
-    with replacing(folder / "claims.csv") as temporary:
+    with atomic_write(folder / "claims.csv") as temporary:
         table.to_csv(temporary, index=False)
     print(f"\n{show(table)}\n\nwrote {folder / 'claims.csv'}")
 

@@ -3,7 +3,7 @@
 python pipelines/information_gain.py RECORDING [options]; --help lists them.
 """
 
-from ephys_snn.pipelines.information_gain import main
+from ephys_snn.analysis.information.pipeline import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

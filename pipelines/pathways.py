@@ -3,7 +3,7 @@
 python pipelines/pathways.py RECORDING [options]; --help lists them.
 """
 
-from ephys_snn.pipelines.pathways import main
+from ephys_snn.analysis.pathways.pipeline import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

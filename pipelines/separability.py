@@ -3,7 +3,7 @@
 python pipelines/separability.py RECORDING [options]; --help lists them.
 """
 
-from ephys_snn.pipelines.separability import main
+from ephys_snn.analysis.separability.pipeline import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -5,14 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import CHECKOUT, recording_of_layers
 from hypothesis import settings
 
-from ephys_snn.recording import Recording, Trials, Units
-from ephys_snn.stimuli import Stimuli
-
-CHECKOUT = Path(__file__).resolve().parent.parent
-TAU = 10.0  # ms, of the reference networks
-TRIAL_PERIOD, TRIAL_DURATION = 100.0, 90.0  # ms
+from ephys_snn.recording import Recording
+from ephys_snn.stimuli.stimuli import Stimuli
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("suite", deadline=None)
@@ -84,40 +81,3 @@ def _layered_recording(arrays: dict[str, np.ndarray], state: str) -> Recording:
     layers["output"] = output = arrays[f"output_times_{state}"]
     return recording_of_layers(
         layers, arrays["label"], first_inhibitory=300, decisions=output)
-
-
-def recording_of_layers(layers: dict[str, np.ndarray], labels: np.ndarray,
-                        first_inhibitory: int | None = None,
-                        decisions: np.ndarray | None = None, **fields) -> Recording:
-    """A recording from first-spike times in tau, (trial, unit) per area, at most one per trial.
-
-    Units of the areas between the first and the last are excitatory below index
-    `first_inhibitory`, else inhibitory. `decisions` (trial, class) are the output neurons' times.
-    """
-    n_trials = len(labels)
-    onset = TRIAL_PERIOD * np.arange(n_trials)
-    spikes, unit_id, name, area, cell_type = [], [], [], [], []
-    for layer, times in layers.items():
-        absolute = onset[:, None] + TAU * times.astype(np.float64)
-        for unit in range(times.shape[1]):
-            inside = times[:, unit] * TAU < TRIAL_DURATION
-            spikes.append(absolute[inside, unit])
-            unit_id.append(unit)
-            name.append(f"{layer}/{unit}")
-            area.append(layer)
-            hidden = layer not in ("input", "output")
-            kind = "excitatory" if first_inhibitory is None or unit < first_inhibitory \
-                else "inhibitory"
-            cell_type.append(kind if hidden else layer)
-    decision_time = np.full(n_trials, np.nan)
-    decision_label = np.full(n_trials, "", dtype=object)
-    if decisions is not None:
-        first = decisions.astype(np.float64).min(axis=1)
-        decided = first * TAU < TRIAL_DURATION
-        decision_time[decided] = (onset + TAU * first)[decided]
-        decision_label[decided] = decisions.argmin(axis=1).astype(str)[decided]
-    units = Units(np.array(unit_id), np.array(name), np.array(area), np.array(cell_type))
-    trials = Trials(onset, np.full(n_trials, TRIAL_DURATION), labels.astype(str),
-                    decision_time, decision_label.astype(str))
-    return Recording.from_spike_trains(spikes, units, trials, areas=tuple(layers),
-                                       areas_ordered=True, **fields)

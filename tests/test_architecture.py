@@ -1,60 +1,153 @@
-"""The structure that the code promises: imports run one way, and two sides that meet once."""
+"""The structure that the code promises: rooms, arrows between them, and two sides that meet once.
+
+An arrow is an import of another room, at the top of a module or inside a function, or a process
+that is started with ``-m``. Files under ``if TYPE_CHECKING`` are never imported and make none.
+"""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from builders import CHECKOUT
 
-PACKAGE = Path(__file__).resolve().parent.parent / "ephys_snn"
-PIPELINES = ("synchrony", "information_gain", "pathways", "separability")
-TORCH_SIDE = {"lif", "spike_time", "volley", "stimuli", "distortion", "datasets", "network", "dale",
-              "balance", "silence", "loss", "trial_end", "evaluation", "training", "checkpoint",
-              "training_session", "dry_run", "train", "kernels"}
+PACKAGE = CHECKOUT / "ephys_snn"
+GROUND = {"errors", "files", "cli", ""}  # what every room stands on
+COMMANDS = {"train", "record", "inspect", "convert", "__main__"}
 
-
-def module_imports() -> dict[str, set[str]]:
-    """Modules of the package that each module imports at its top level."""
-    names = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
-             for path in PACKAGE.rglob("*.py")}
-    graph = {}
-    for name, path in names.items():
-        imported = set()
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ephys_snn"):
-                base = node.module.removeprefix("ephys_snn").lstrip(".")
-                for alias in node.names:
-                    whole = f"{base}.{alias.name}".lstrip(".")
-                    imported.add(whole if whole in names else base)
-            elif isinstance(node, ast.Import):
-                imported |= {alias.name.removeprefix("ephys_snn.") for alias in node.names
-                             if alias.name.startswith("ephys_snn.")}
-        graph[name] = imported & set(names)
-    return graph
+# Every room, and the rooms that it may use. Commands are one room.
+ARROWS = {
+    "lif": set(),
+    "pulse_packets": set(),
+    "spike_time": {"lif"},
+    "network": {"lif", "spike_time"},
+    "stimuli": set(),
+    "training": {"network", "spike_time", "stimuli", "pulse_packets"},
+    "formats": set(),
+    "recording": {"formats"},
+    "analysis": {"recording", "pulse_packets"},
+    "report": {"analysis", "recording"},
+    "study": {"recording"},
+    "commands": {"training", "network", "stimuli", "lif", "formats", "recording", "analysis",
+                 "report"},
+}
+# Inside a room: imports that close a circle, and why that may be.
+MAY_CLOSE_A_CIRCLE = {("recording.recording", "recording.reading")}  # Recording.read, in a method
 
 
-def test_imports_run_one_way():
-    graph = module_imports()
-    done: set[str] = set()
-    while len(done) < len(graph):
-        ready = {name for name, imported in graph.items() if name not in done and imported <= done}
-        assert ready, f"these import each other in a circle: {sorted(set(graph) - done)}"
-        done |= ready
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name without `ephys_snn`; packages by theirs."""
+    named = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        named[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return named
 
 
-def test_model_and_analysis_meet_only_in_recording_networks():
-    graph = module_imports()
-    analysis = {"recording", "reading", "nix", "synchrony", "information", "pathways",
-                "separability", "results", "options"}
-    both = {name for name, imported in graph.items()
-            if imported & analysis and {part.split(".")[0] for part in imported} & TORCH_SIDE}
+def imports_of(path: Path, known: set[str]) -> set[str]:
+    """Modules and packages of ours that a module imports or runs, wherever in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    unread = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.If)
+              and "TYPE_CHECKING" in ast.unparse(node.test)
+              for inner in ast.walk(node)}
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in unread:
+            continue
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ephys_snn"):
+            base = node.module.removeprefix("ephys_snn").lstrip(".")
+            for alias in node.names:
+                whole = f"{base}.{alias.name}".lstrip(".")
+                found.add(whole if whole in known else base)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("ephys_snn").lstrip(".") for alias in node.names
+                      if alias.name.split(".")[0] == "ephys_snn"}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) \
+                and re.fullmatch(r"ephys_snn\.[a-z_0-9.]+", node.value):
+            # A module to be run or imported by its name; of packages it may be any word.
+            name = node.value.removeprefix("ephys_snn.")
+            found |= {name} & {module for module in known if "." in module}
+    return found
+
+
+def graph() -> dict[str, set[str]]:
+    """What each module imports."""
+    named = modules()
+    return {name: imports_of(path, set(named)) - {name} for name, path in named.items()}
+
+
+def room_of(module: str) -> str:
+    room = module.split(".")[0]
+    return "commands" if room in COMMANDS else room
+
+
+def test_rooms_import_along_the_arrows_alone():
+    found = {}
+    for module, imported in graph().items():
+        for other in imported:
+            rooms = room_of(module), room_of(other)
+            if not set(rooms) & GROUND and rooms[0] != rooms[1]:
+                found.setdefault(rooms, module)
+    undrawn = {arrow: module for arrow, module in found.items()
+               if arrow[1] not in ARROWS.get(arrow[0], set())}
+    assert not undrawn, f"no such arrow in the plan: {undrawn}"
+    unused = {(room, other) for room, others in ARROWS.items() for other in others} - set(found)
+    assert not unused, f"the plan has arrows that nobody needs: {unused}"
+
+
+def test_ground_rests_on_nothing():
+    for module, imported in graph().items():
+        if module in GROUND:
+            assert imported <= GROUND, f"{module} imports {imported}"
+
+
+def test_there_are_few_arrows():
+    assert sum(map(len, ARROWS.values())) <= 25
+
+
+def sorted_or_circle(edges: dict[str, set[str]]) -> set[str]:
+    """Members of circles; empty if there are none."""
+    left = {name: set(others) & set(edges) for name, others in edges.items()}
+    while ready := [name for name, others in left.items() if not others & set(left)]:
+        for name in ready:
+            del left[name]
+    return set(left)
+
+
+def test_rooms_form_no_circle():
+    assert not sorted_or_circle(ARROWS)
+
+
+def test_modules_form_no_circle():
+    edges = graph()
+    for module, other in MAY_CLOSE_A_CIRCLE:
+        assert other in edges[module], "an exception that nobody needs"
+        edges[module].discard(other)
+    # Inside a room modules name each other, never the room itself, whose front door they build.
+    for module, imported in edges.items():
+        packages = {name for name in imported if modules()[name].name == "__init__.py"}
+        inside = {name for name in packages if module.startswith(f"{name}.") and name}
+        assert not inside, f"{module} imports its own room {inside}"
+    assert not sorted_or_circle(edges)
+
+
+def test_every_room_says_what_it_is_for():
+    for name, path in modules().items():
+        if path.name == "__init__.py":
+            assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), name
+
+
+def test_model_and_recording_meet_only_in_recording_networks():
+    both = {module for module, imported in graph().items()
+            if {"network", "training"} & {room_of(other) for other in imported}
+            and {"recording", "formats", "analysis"} & {room_of(other) for other in imported}}
     assert both == {"record"}
 
 
 @pytest.mark.parametrize("module", ["ephys_snn", "ephys_snn.__main__", "ephys_snn.recording",
-                                    "ephys_snn.report", "ephys_snn.inspect",
-                                    *(f"ephys_snn.pipelines.{name}" for name in PIPELINES)])
+                                    "ephys_snn.report", "ephys_snn.inspect", "ephys_snn.analysis"])
 def test_analysis_starts_without_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

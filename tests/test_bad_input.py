@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import quantities as pq
 import torch
-from conftest import CHECKOUT
+from builders import CHECKOUT
 
 from ephys_snn.__main__ import main
 from ephys_snn.network import Network

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import CHECKOUT
 
 from ephys_snn.network import Network
 from ephys_snn.recording import Recording
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+EXAMPLES = CHECKOUT / "examples"
 
 
 def run(name: str, *arguments) -> str:

@@ -7,13 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import CHECKOUT
+from builders import CHECKOUT
 
-from ephys_snn.contents import Contents, Marks, Train
+from ephys_snn.formats import Event, Session, SpikeTrain
 from ephys_snn.inspect import main, suggest_options
-from ephys_snn.nix import write_nix
-from ephys_snn.options import add_recording_options, open_recording
-from ephys_snn.recording import Recording, Trials, Units
+from ephys_snn.recording import Recording, Trials, Units, add_recording_options, open_recording
 
 
 def suggested_arguments(capsys, path) -> list[str]:
@@ -59,16 +57,17 @@ def test_a_file_without_trials_is_said_to_have_none(shared, capsys):
 
 
 def contents(annotations=({}, {}, {}, {}), epochs=(), events=(), memberships=None):
-    trains = [Train(np.arange(10.0), f"u{index}", 0.0, 100.0, said)
+    trains = [SpikeTrain(np.arange(10.0), f"u{index}", 0.0, 100.0, said)
               for index, said in enumerate(annotations)]
-    return Contents(tuple(trains), tuple(epochs), tuple(events), {}, {}, memberships or {})
+    return Session(tuple(trains), tuple(epochs), tuple(events), {}, {}, memberships or {})
 
 
 def marks(name, labels, duration=None, **annotations):
     n_marks = len(labels)
-    return Marks(name, 10.0 * np.arange(n_marks), None if duration is None else
-                 np.broadcast_to(float(duration), n_marks), np.array(labels, dtype=str),
-                 {key: np.array(values) for key, values in annotations.items()})
+    event = Event(name=name, times=10.0 * np.arange(n_marks), labels=np.array(labels, dtype=str),
+                  annotations={key: np.array(values) for key, values in annotations.items()})
+    return event if duration is None else \
+        event.lasting(np.broadcast_to(float(duration), n_marks))
 
 
 @pytest.mark.parametrize("offered, expected", [
@@ -101,7 +100,7 @@ def test_the_printed_command_runs(tmp_path, capsys):
     trials = Trials(100.0 * np.arange(8), np.full(8, 90.0), np.array(list("xyxyxyxy")),
                     np.full(8, np.nan), silent)
     spikes = np.add.outer(100.0 * np.arange(8), [10.3, 21.7]).ravel()
-    write_nix(path, Recording.from_spike_trains([spikes, spikes + 1.1], units, trials))
+    Recording.from_spike_trains([spikes, spikes + 1.1], units, trials).write(path)
     main([str(path)])
     line = capsys.readouterr().out.strip().split("\n")[-1]
     assert subprocess.run([sys.executable, *shlex.split(line)[1:], "--quiet", "--permutations",

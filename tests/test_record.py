@@ -9,7 +9,7 @@ from ephys_snn.errors import InputError
 from ephys_snn.network import Network
 from ephys_snn.record import main, present, record_responses, respond
 from ephys_snn.recording import Recording, decision_windows
-from ephys_snn.stimuli import Stimuli, load_stimuli
+from ephys_snn.stimuli.stimuli import Stimuli, load_stimuli
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ephys_snn import train
-from ephys_snn.evaluation import evaluate
 from ephys_snn.network import Network
-from ephys_snn.stimuli import LatencyCode, load_stimuli
+from ephys_snn.stimuli.stimuli import LatencyCode, load_stimuli
+from ephys_snn.training.evaluation import evaluate
 
 SMALL = ["--hidden", "12", "8", "--epochs", "2"]
 

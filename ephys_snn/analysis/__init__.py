@@ -1,0 +1,1 @@
+"""Analyses of recordings, a package for each question, and what they share."""

@@ -1,0 +1,307 @@
+"""Semantization by area: where units are about the class, which ones, and more so with depth?
+
+Units are the sample: means, intervals and tests are over the units of an area that are active in
+enough trials. Effects are tested on the corrected information gain, in which chance is 0; the
+plug-in stands beside it. AUC is the probability that a unit drawn from the first group has more
+than one drawn from the second (ties count half): 0.5 where there is no difference.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ephys_snn.analysis.information.unit_information import UnitInformation
+from ephys_snn.analysis.statistics import (
+    bootstrap_difference,
+    bootstrap_interval,
+    false_discovery_q,
+    permutation_p_value,
+)
+from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
+
+SIGNIFICANT_Q = 0.05
+CLASS_SPECIFIC = 0.9  # information gain above which a unit is active for hardly more than one class
+N_RESAMPLES = 1000
+
+ONE_UNIT = "one unit: no interval"
+
+
+def information_by_area(recording: Recording, windows: ResponseWindows,
+                        information: UnitInformation, rng: np.random.Generator) -> pd.DataFrame:
+    """Information gain by area and cell type, the columns of ``information_gain_by_area.csv``.
+
+    Intervals are 95 % percentile bootstrap intervals over units.
+    """
+    deciding = recording.output_units(windows)
+    rows = []
+    for area in recording.areas:
+        for cell_type in recording.cell_types_in(area):
+            members = recording.units_in(area, cell_type)
+            used = members[information.used[members]]
+            row = {"area": area, "cell_type": cell_type, "n_units": len(members),
+                   "n_units_used": len(used), **_describe(information.units.iloc[used], rng),
+                   "n_trials": information.n_trials, "note": ""}
+            if deciding[members].all():
+                row["note"] = DECISION_NOTE
+            elif not len(used):
+                row["note"] = "not computable: no unit is active in enough trials"
+            elif len(used) == 1:
+                row["note"] = ONE_UNIT
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _describe(units: pd.DataFrame, rng: np.random.Generator) -> dict[str, float]:
+    gain = units["information_gain"].to_numpy()
+    corrected = units["information_gain_corrected"].dropna().to_numpy()
+    mean_low, mean_high = bootstrap_interval(gain, rng)
+    corrected_low, corrected_high = bootstrap_interval(corrected, rng)
+    return {
+        "mean": _mean(gain), "median": np.median(gain) if len(gain) else np.nan,
+        "fraction_above_0.9": _mean(gain > CLASS_SPECIFIC),
+        "mean_corrected": _mean(corrected),
+        "fraction_significant": _mean(units["q_value"] < SIGNIFICANT_Q),
+        "mean_low": mean_low, "mean_high": mean_high,
+        "mean_corrected_low": corrected_low, "mean_corrected_high": corrected_high,
+        "mean_chance": _mean(units["information_gain_chance"]),
+        "mean_mutual_information_bits": _mean(units["mutual_information_bits"]),
+        "fraction_significant_mutual_information": _mean(
+            units["mutual_information_q_value"] < SIGNIFICANT_Q),
+        "fraction_significant_spike_count": _mean(units["spike_count_q_value"] < SIGNIFICANT_Q),
+    }
+
+
+def _mean(values) -> float:
+    return float(np.mean(values)) if len(values) else np.nan
+
+
+class Contrast(NamedTuple):
+    """Corrected information gain of one group of units against another.
+
+    Attributes
+    ----------
+    difference, low, high : float
+        Difference of the means with its 95 % bootstrap interval over units.
+    u_statistic, p_value : float
+        Mann-Whitney U of the first group, two-sided p.
+    auc : float
+        U / (n m), the effect size: 0.5 is none.
+    """
+
+    difference: float
+    low: float
+    high: float
+    u_statistic: float
+    p_value: float
+    auc: float
+
+
+NO_CONTRAST = Contrast(*[np.nan] * 6)
+
+
+def contrast(values: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> Contrast:
+    """Compare two groups of units; nan throughout where one is empty."""
+    if not len(values) or not len(others):
+        return NO_CONTRAST
+    test = stats.mannwhitneyu(values, others, alternative="two-sided")
+    return Contrast(_mean(values) - _mean(others), *bootstrap_difference(values, others, rng),
+                    float(test.statistic), float(test.pvalue),
+                    float(test.statistic) / (len(values) * len(others)))
+
+
+def excitatory_against_inhibitory(recording: Recording, windows: ResponseWindows,
+                                  information: UnitInformation, rng: np.random.Generator
+                                  ) -> pd.DataFrame:
+    """Corrected information gain of excitatory against inhibitory units, a row per area.
+
+    q-values are Benjamini-Hochberg over the areas.
+    """
+    deciding = recording.output_units(windows)
+    rows = []
+    for area in recording.areas:
+        excitatory, inhibitory = (corrected_gain(recording, information, area, cell_type)
+                                  for cell_type in ("excitatory", "inhibitory"))
+        missing = [f"{name} units" for name, values in (
+            ("excitatory", excitatory), ("inhibitory", inhibitory)) if not len(values)]
+        note = "not computable: no " + " and no ".join(missing) + " with information gain"
+        if deciding[recording.units_in(area)].all():
+            note = DECISION_NOTE
+        rows.append({"area": area, "n_excitatory": len(excitatory),
+                     "n_inhibitory": len(inhibitory),
+                     "mean_corrected_excitatory": _mean(excitatory),
+                     "mean_corrected_inhibitory": _mean(inhibitory),
+                     **contrast(excitatory, inhibitory, rng)._asdict(),
+                     "n_trials": information.n_trials, "note": note if missing else ""})
+    table = pd.DataFrame(rows)
+    table.insert(table.columns.get_loc("p_value") + 1, "q_value",
+                 false_discovery_q(table["p_value"]))
+    return table
+
+
+def corrected_gain(recording: Recording, information: UnitInformation, area: str,
+                   cell_type: str) -> np.ndarray:
+    """(unit,) corrected information gain of the units of an area that have one."""
+    units = information.units.iloc[recording.units_in(area, cell_type)]
+    return units["information_gain_corrected"].dropna().to_numpy()
+
+
+class DepthTrend(NamedTuple):
+    """How a value of units changes along an ordered row of areas.
+
+    Attributes
+    ----------
+    difference, difference_low, difference_high : float
+        Mean of the last area minus mean of the first, with its 95 % bootstrap interval.
+    spearman_rho, rho_low, rho_high : float
+        Rank correlation of the units' values with the positions of their areas, with its 95 %
+        bootstrap interval (units resampled within areas).
+    p_value : float
+        Two-sided, from permutations of the units among the areas.
+    """
+
+    difference: float
+    difference_low: float
+    difference_high: float
+    spearman_rho: float
+    rho_low: float
+    rho_high: float
+    p_value: float
+
+
+def depth_trend(values_by_area: list[np.ndarray], rng: np.random.Generator) -> DepthTrend:
+    """Trend of units' values along areas in their order, none of them empty.
+
+    Parameters
+    ----------
+    values_by_area : list of (unit,) float
+        Two areas or more, from the first to the last.
+    """
+    values = np.concatenate(values_by_area)
+    depth = np.repeat(np.arange(len(values_by_area)), [len(v) for v in values_by_area])
+    depth_rank, rank = stats.rankdata(depth), stats.rankdata(values)
+    rho = _correlation(depth_rank, rank)
+    shuffled = rng.permuted(np.broadcast_to(rank, (N_RESAMPLES, len(rank))), axis=1)
+    null = _correlation(depth_rank, shuffled)
+    resampled = np.concatenate([v[rng.integers(len(v), size=(N_RESAMPLES, len(v)))]
+                                for v in values_by_area], axis=1)
+    rhos = _correlation(depth_rank, stats.rankdata(resampled, axis=1))
+    low, high = np.nanquantile(rhos, [0.025, 0.975]) if np.isfinite(rhos).any() else (np.nan,) * 2
+    return DepthTrend(_mean(values_by_area[-1]) - _mean(values_by_area[0]),
+                      *bootstrap_difference(values_by_area[-1], values_by_area[0], rng),
+                      float(rho), float(low), float(high),
+                      float(permutation_p_value(abs(rho), abs(null))))
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pearson correlation over the last axis; nan where either does not vary."""
+    x, y = x - x.mean(), y - y.mean(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (y @ x) / np.sqrt((x @ x) * (y * y).sum(axis=-1))
+
+
+def information_by_depth(recording: Recording, information: UnitInformation,
+                         rng: np.random.Generator) -> pd.DataFrame:
+    """Trend of corrected information gain with depth, a row per cell type.
+
+    Areas without units of a cell type that have an information gain are passed over.
+    """
+    types = dict.fromkeys(cell_type for area in recording.areas
+                          for cell_type in recording.cell_types_in(area))
+    rows = []
+    for cell_type in types:
+        values = {area: corrected_gain(recording, information, area, cell_type)
+                  for area in recording.areas}
+        values = {area: gain for area, gain in values.items() if len(gain)}
+        areas = list(values)
+        if cell_type != "all" and len(areas) < 2 and recording.areas_ordered:
+            continue  # a cell type of one area, like a network's input
+        trend, note = DepthTrend(*[np.nan] * 7), ""
+        if not recording.areas_ordered:
+            note = "not computable: nobody stated the order of the areas (--areas A,B,...)"
+        elif len(areas) < 2:
+            note = "not computable: it takes at least two areas whose units have information gain"
+        else:
+            trend = depth_trend(list(values.values()), rng)
+            if np.isnan(trend.spearman_rho):
+                note = "no correlation: all units have the same information gain"
+            elif min(len(values[areas[0]]), len(values[areas[-1]])) < 2:
+                note = "one unit in the first or last area: no interval of the difference"
+        rows.append({"cell_type": cell_type, "n_areas": len(areas),
+                     "n_units": sum(map(len, values.values())),
+                     "first_area": areas[0] if areas else "",
+                     "last_area": areas[-1] if areas else "",
+                     **trend._asdict(), "n_trials": information.n_trials, "note": note})
+    return pd.DataFrame(rows)
+
+
+# --- a recording against its control -------------------------------------------------------------
+
+
+def match_trials(labels: np.ndarray, control_labels: np.ndarray, rng: np.random.Generator
+                 ) -> tuple[np.ndarray, np.ndarray]:
+    """Choose equally many trials of two recordings, because few trials inflate information.
+
+    Where the recordings have the same classes, equally many of each class; else equally many in
+    all.
+
+    Returns
+    -------
+    (trial,) int, (trial,) int
+        Indices into the labels, ascending.
+    """
+    if set(labels) != set(control_labels):
+        n_trials = min(len(labels), len(control_labels))
+        return tuple(np.sort(rng.permutation(len(each))[:n_trials])
+                     for each in (labels, control_labels))
+    chosen: tuple[list, list] = ([], [])
+    for label in np.unique(labels):
+        members = [np.flatnonzero(each == label) for each in (labels, control_labels)]
+        n_trials = min(map(len, members))
+        for indices, of_class in zip(chosen, members, strict=True):
+            indices.append(rng.permutation(of_class)[:n_trials])
+    return tuple(np.sort(np.concatenate(indices)) for indices in chosen)
+
+
+def keep_windows(windows: ResponseWindows, trials: np.ndarray) -> ResponseWindows:
+    """The windows of some of the trials that have one.
+
+    Parameters
+    ----------
+    trials : (trial,) int
+        Positions among the trials that have a window.
+    """
+    start = np.full(len(windows.start), np.nan)
+    kept = np.flatnonzero(windows.used)[trials]
+    start[kept] = windows.start[kept]
+    return windows._replace(start=start)
+
+
+def compare_areas(recording: Recording, information: UnitInformation, control: Recording,
+                  control_information: UnitInformation, rng: np.random.Generator) -> pd.DataFrame:
+    """Corrected information gain of a recording against its control, by area and cell type.
+
+    q-values are Benjamini-Hochberg over the rows.
+    """
+    rows = []
+    for area in recording.areas:
+        for cell_type in recording.cell_types_in(area):
+            values = corrected_gain(recording, information, area, cell_type)
+            others = corrected_gain(control, control_information, area, cell_type)
+            missing = [name for name, each in (("recording", values), ("control", others))
+                       if not len(each)]
+            note = f"not computable: no such unit with information gain in the {missing[0]}" \
+                if missing else ""
+            rows.append({"area": area, "cell_type": cell_type, "n_units_used": len(values),
+                         "n_units_used_control": len(others),
+                         "mean_corrected": _mean(values), "mean_corrected_control": _mean(others),
+                         **contrast(values, others, rng)._asdict(),
+                         "n_trials": information.n_trials,
+                         "n_trials_control": control_information.n_trials, "note": note})
+    table = pd.DataFrame(rows)
+    table.insert(table.columns.get_loc("p_value") + 1, "q_value",
+                 false_discovery_q(table["p_value"]))
+    return table

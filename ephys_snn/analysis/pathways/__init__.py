@@ -1,0 +1,1 @@
+"""Do classes have units and connections of their own?"""

@@ -1,0 +1,227 @@
+"""Links between the members of a pathway in two areas: synapses, or functional coupling.
+
+Structural links are positive weights between members, each as strong as the effect that passes
+through it. Functional links are members of one class in two areas that vary together within
+classes (see `coupling`), in the half of the trials that did not choose them. Which of the two leads
+is asked of the half that did: shuffling trials within classes changes neither how active a unit is
+for a class, nor, therefore, who is a member.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from ephys_snn.analysis.pathways.connectivity import Effects
+from ephys_snn.analysis.pathways.coupling import (
+    NoiseCorrelation,
+    lead,
+    noise_correlation,
+    trial_pairs,
+)
+from ephys_snn.analysis.pathways.members import (
+    SIGNIFICANT_Q,
+    AreaPathways,
+    Pathways,
+    PathwaySettings,
+    Progress,
+)
+from ephys_snn.analysis.statistics import false_discovery_q
+from ephys_snn.recording import Recording, Responses, ResponseWindows
+
+LAG_BINS = 10  # of the cross-correlation histogram, on each side
+MAX_LEAD_TRIALS = 500
+
+LINK_COLUMNS = ["kind", "class", "source_area", "source_unit_id", "source_unit", "target_area",
+                "target_unit_id", "target_unit", "strength", "z", "p_value", "q_value",
+                "lead_index", "lead_shuffled", "lead_p_value", "lead_q_value"]
+AREA_COLUMNS = ["source_area", "target_area", "n_pairs", "n_linked", "fraction_linked",
+                "n_pairs_same_class", "fraction_linked_same_class", "n_pairs_other_class",
+                "fraction_linked_other_class", "n_shuffles", "note"]
+
+
+def structural_links(recording: Recording, pathways: Pathways, effects: list[Effects],
+                     traced: tuple[str, ...], max_links: int) -> pd.DataFrame:
+    """The strongest synapses between members, per class and pair of areas.
+
+    ``strength`` is the part of the effect of the source unit that passes through the synapse.
+
+    Parameters
+    ----------
+    effects : list of Effects
+        Of the areas `traced`.
+    """
+    rows = []
+    by_area = {area.area: area for area in pathways.areas}
+    target = recording.units.area[pathways.output[0]]
+    followers = [*traced[1:], str(target)]
+    shares = [*(later.share for later in effects[1:]), np.eye(len(pathways.classes))]
+    for source, target, share in zip(traced, followers, shares, strict=True):
+        pre = by_area[source]
+        post = pathways.output if target == followers[-1] else by_area[target].units
+        inside = [np.searchsorted(recording.units_in(area), units)
+                  for area, units in ((source, pre.units), (target, post))]
+        weights = np.maximum(recording.weights[source, target][np.ix_(*inside)], 0.0)
+        for c, label in enumerate(pathways.classes):
+            strength = np.where(pre.member[c][:, None], weights * share[c], 0.0)
+            for i, j in _strongest(strength, strength > 0, max_links):
+                rows.append(_row(recording, "structural", label, pre.units[i], post[j],
+                                 strength=strength[i, j]))
+    return _link_table(rows)
+
+
+def functional_links(recording: Recording, responses: Responses, windows: ResponseWindows,
+                     pathways: Pathways, code: np.ndarray, chosen_by: np.ndarray, max_lag: float,
+                     settings: PathwaySettings, rng: np.random.Generator, progress: Progress
+                     ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Coupled members of every class in two areas, and how many units are coupled.
+
+    Areas that follow each other are compared where there is an order, else all pairs of areas.
+    ``strength`` is the noise correlation.
+
+    Parameters
+    ----------
+    code : (trial,) int
+        Class of each trial of `responses`.
+    chosen_by : (trial,) bool
+        The trials that chose the members.
+    max_lag : float, ms
+
+    Returns
+    -------
+    links : DataFrame
+        The strongest links per class and pair of areas.
+    area_links : DataFrame
+        A row per pair of areas.
+    """
+    held_out = ~chosen_by
+    areas = _area_pairs(recording, pathways)
+    couplings = [noise_correlation(
+        *(responses.count[np.ix_(held_out, area.units)] for area in pair), code[held_out], rng,
+        settings.n_permutations) for pair in progress(areas, "links")]
+    rows, pairs, summary = [], [], []
+    for (source, target), coupling, q in zip(areas, couplings, _q_values(couplings), strict=True):
+        linked = q < SIGNIFICANT_Q
+        summary.append(_count_links(source, target, coupling, linked))
+        for c, label in enumerate(pathways.classes):
+            both = source.member[c][:, None] & target.member[c]
+            for i, j in _strongest(coupling.z, linked & both, settings.max_links):
+                pairs.append((source.units[i], target.units[j]))
+                rows.append(_row(recording, "functional", label, *pairs[-1],
+                                 strength=coupling.correlation[i, j], z=coupling.z[i, j],
+                                 p_value=coupling.p_value[i, j], q_value=q[i, j]))
+    leads = pair_leads(recording, windows, responses.trial[chosen_by], code[chosen_by],
+                       list(dict.fromkeys(pairs)), max_lag, settings, rng, progress)
+    for row, pair in zip(rows, pairs, strict=True):
+        row |= leads[pair]
+    return _link_table(rows), pd.DataFrame(summary, columns=AREA_COLUMNS)
+
+
+def pair_leads(recording: Recording, windows: ResponseWindows, trials: np.ndarray,
+               code: np.ndarray, pairs: list[tuple[int, int]], max_lag: float,
+               settings: PathwaySettings, rng: np.random.Generator, progress: Progress
+               ) -> dict[tuple[int, int], dict[str, float]]:
+    """Which unit of each pair leads, in at most 500 trials drawn at random.
+
+    Parameters
+    ----------
+    trials, code : (trial,) int
+        Which trials, and the class of each.
+    pairs : list of (source unit, target unit)
+        Without repetition.
+
+    Returns
+    -------
+    dict of pair to dict
+        Columns ``lead_...`` of the table of links.
+    """
+    if not pairs:
+        return {}
+    drawn = np.sort(rng.permutation(len(trials))[:MAX_LEAD_TRIALS])
+    trials, code = trials[drawn], code[drawn]
+    bin_width = max(max_lag / LAG_BINS, recording.resolution or 0.0)
+    lag_bins = max(1, round(max_lag / bin_width))
+    paired = trial_pairs(code, settings.n_permutations, rng)
+    spikes = {unit: binned_spikes(recording, windows, unit, trials, bin_width)
+              for unit in set(itertools.chain.from_iterable(pairs))}
+    found = [lead(spikes[source], spikes[target], paired, lag_bins)
+             for source, target in progress(pairs, "lead and lag")]
+    q_values = false_discovery_q(np.array([one.p_value for one in found]))
+    return {pair: {"lead_index": one.index, "lead_shuffled": one.shuffled,
+                   "lead_p_value": one.p_value, "lead_q_value": q}
+            for pair, one, q in zip(pairs, found, q_values, strict=True)}
+
+
+def binned_spikes(recording: Recording, windows: ResponseWindows, unit: int, trials: np.ndarray,
+                  bin_width: float) -> np.ndarray:
+    """(trial, bin) float32, spikes of one unit in its response windows, from their start on."""
+    start, stop = windows.start[trials], windows.stop[trials]
+    n_bins = max(1, int(np.ceil((stop - start).max() / bin_width)))
+    spikes = recording.spikes_of(unit)
+    first = np.searchsorted(spikes, start)
+    count = np.maximum(np.searchsorted(spikes, stop) - first, 0)
+    trial = np.repeat(np.arange(len(trials)), count)
+    within = np.arange(len(trial)) - np.repeat(np.cumsum(count) - count, count)
+    since_start = spikes[first[trial] + within] - start[trial]
+    at = trial * n_bins + np.minimum((since_start / bin_width).astype(int), n_bins - 1)
+    counts = np.bincount(at, minlength=len(trials) * n_bins)
+    return counts.reshape(len(trials), n_bins).astype(np.float32)
+
+
+def _area_pairs(recording: Recording, pathways: Pathways
+                ) -> list[tuple[AreaPathways, AreaPathways]]:
+    """Areas that may be linked: neighbours in the order of processing, else all pairs."""
+    active = [area for area in pathways.areas if np.nansum(area.own + area.other) > 0]
+    if recording.areas_ordered:
+        return list(itertools.pairwise(active))
+    return list(itertools.combinations(active, 2))
+
+
+def _strongest(strength: np.ndarray, allowed: np.ndarray, most: int) -> np.ndarray:
+    """(link, 2) int, indices of the largest allowed entries, the largest first."""
+    found = np.argwhere(allowed)
+    return found[np.argsort(-strength[allowed], kind="stable")[:most]]
+
+
+def _q_values(couplings: list[NoiseCorrelation]) -> list[np.ndarray]:
+    """(source unit, target unit) float per pair of areas; all pairs of units are one family."""
+    sizes = np.cumsum([coupling.p_value.size for coupling in couplings])
+    q = false_discovery_q(np.concatenate([
+        np.empty(0), *(coupling.p_value.ravel() for coupling in couplings)]))
+    return [part.reshape(coupling.p_value.shape)
+            for part, coupling in zip(np.split(q, sizes[:-1]), couplings, strict=False)]
+
+
+def _count_links(source: AreaPathways, target: AreaPathways, coupling: NoiseCorrelation,
+                 linked: np.ndarray) -> dict:
+    """How many pairs of units are linked: of all, of members of one class, of different ones."""
+    shared = (source.member[:, :, None] & target.member[:, None, :]).any(axis=0)
+    members = source.member.any(axis=0)[:, None] & target.member.any(axis=0)
+    kinds = [coupling.tested & where for where in (True, shared, members & ~shared)]
+    n_pairs = [int(kind.sum()) for kind in kinds]
+    fractions = [float(linked[kind].mean()) if kind.any() else np.nan for kind in kinds]
+    note = "" if n_pairs[0] else "no two units vary within a class and are active in 5 trials"
+    return dict(zip(AREA_COLUMNS, (
+        source.area, target.area, n_pairs[0], int(linked.sum()), fractions[0], n_pairs[1],
+        fractions[1], n_pairs[2], fractions[2], coupling.n_shuffles, note), strict=True))
+
+
+def _link_table(rows: list[dict]) -> pd.DataFrame:
+    """The links, numbers as numbers even where there are none."""
+    measures = LINK_COLUMNS[LINK_COLUMNS.index("strength"):]
+    table = pd.DataFrame(rows, columns=LINK_COLUMNS).astype(dict.fromkeys(measures, float))
+    note = np.where(table["kind"] == "structural", "a synapse: no correlation to test", "")
+    unknown_lead = (table["kind"] == "functional") & table["lead_p_value"].isna()
+    note[unknown_lead] = "no lead: too few spikes of both within the largest lag"
+    return table.assign(note=note)
+
+
+def _row(recording: Recording, kind: str, label: str, source: int, target: int,
+         **values: float) -> dict:
+    units = recording.units
+    return {"kind": kind, "class": label,
+            "source_area": units.area[source], "source_unit_id": units.unit_id[source],
+            "source_unit": units.name[source], "target_area": units.area[target],
+            "target_unit_id": units.unit_id[target], "target_unit": units.name[target], **values}

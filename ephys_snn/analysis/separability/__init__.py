@@ -1,0 +1,1 @@
+"""From when on can the class be decoded from each area?"""

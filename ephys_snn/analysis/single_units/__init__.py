@@ -1,0 +1,1 @@
+"""What single units do: against a baseline, and by class over time."""

@@ -1,1 +1,0 @@
-"""Figures: Viziphant and matplotlib, one module per pipeline."""

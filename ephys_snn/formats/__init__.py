@@ -1,0 +1,25 @@
+"""A file of any format becomes a `Session`: NIX, NWB and what Neo reads; guarded and cached.
+
+`open_session` reads, `write_nix` and `block_of_session` write.
+"""
+
+from ephys_snn.formats.neo_objects import block_of_session, session_of_blocks
+from ephys_snn.formats.nix_writer import write_nix
+from ephys_snn.formats.open import open_session
+from ephys_snn.formats.session import (
+    DECISION_EVENT,
+    SEGMENT_START,
+    SEGMENT_STOP,
+    TRIALS_EPOCH,
+    Epoch,
+    Event,
+    Session,
+    SpikeTrain,
+    format_label,
+    sort_labels,
+    text,
+)
+
+__all__ = ["DECISION_EVENT", "SEGMENT_START", "SEGMENT_STOP", "TRIALS_EPOCH", "Epoch", "Event",
+           "Session", "SpikeTrain", "block_of_session", "format_label", "open_session",
+           "session_of_blocks", "sort_labels", "text", "write_nix"]

@@ -1,1 +1,0 @@
-"""The pipelines: one recording in, tables, figures and provenance out."""

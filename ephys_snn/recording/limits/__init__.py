@@ -1,0 +1,1 @@
+"""What a recording cannot tell: beyond its resolution, its stable units, its observed time."""

@@ -1,0 +1,273 @@
+"""Which Epoch or Event of a file is its trials, and of which class each trial is.
+
+Trials are an Epoch, an Event with a duration, pairs of Events, or the rows of a table. Where one
+is meant and the file offers exactly one, it is taken and said; where it offers several, the error
+lists them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ephys_snn.errors import InputError, listed
+from ephys_snn.formats import (
+    DECISION_EVENT,
+    TRIALS_EPOCH,
+    Epoch,
+    Event,
+    Session,
+    format_label,
+    sort_labels,
+    text,
+)
+from ephys_snn.recording import tables
+from ephys_snn.recording.trials import Trials
+
+
+@dataclass(frozen=True)
+class TrialChoice:
+    """What the user said of the trials.
+
+    Attributes
+    ----------
+    name : str, optional
+        An Epoch, or an Event, which then needs `duration`; ``NAME=LABEL,LABEL`` for those
+        with these labels only.
+    start_event, stop_event : str, optional
+        Events, or some labels of Events, that trials begin and end with.
+    table : path, optional
+        CSV with a row per trial.
+    label : str, optional
+        Array annotation that holds the class, instead of the labels.
+    duration : float, optional, ms
+        Of trials that only have an onset.
+    """
+
+    name: str | None = None
+    start_event: str | None = None
+    stop_event: str | None = None
+    table: str | Path | None = None
+    label: str | None = None
+    duration: float | None = None
+
+
+def choose_trials(session: Session, choice: TrialChoice, path: Path, notes: list[str]
+                  ) -> Trials:
+    """The trials of a file, in the order of their onsets.
+
+    Parameters
+    ----------
+    session : Session
+    choice : TrialChoice
+    path : Path
+        For messages.
+    notes : list of str
+        Gets what was taken where the user had not chosen, and what was left out.
+
+    Raises
+    ------
+    InputError
+        If a choice is missing or impossible; the message lists what the file offers.
+    """
+    epoch = _choose_epoch(session, choice, path, notes)
+    if not (np.isfinite(epoch.times).all() and np.isfinite(epoch.durations).all()):
+        raise InputError(f"{path}: '{epoch.name}' has onsets or durations that are nan or "
+                         "infinite; the file is damaged or was converted wrongly")
+    epoch = _with_class(epoch, choice.label, path, notes)
+    epoch = epoch.take(np.argsort(epoch.times, kind="stable"))
+    decision_time, decision_label = _assign_decisions(epoch, session.events)
+    return Trials(epoch.times, epoch.durations, epoch.labels, decision_time, decision_label,
+                  epoch.annotations)
+
+
+def pair_events(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pair each start with the first stop after it that comes no later than the next start.
+
+    Parameters
+    ----------
+    start, stop : (event,) float, ascending
+
+    Returns
+    -------
+    start_index, stop_index : (pair,) int
+
+    Examples
+    --------
+    >>> pair_events(np.array([0.0, 10.0, 20.0]), np.array([5.0, 7.0, 25.0]))
+    (array([0, 2]), array([0, 2]))
+    """
+    following = np.searchsorted(stop, start, side="right")
+    paired = np.append(stop, np.inf)[following] <= np.append(start[1:], np.inf)
+    paired &= following < len(stop)
+    return np.flatnonzero(paired), following[paired]
+
+
+def _choose_epoch(session: Session, choice: TrialChoice, path: Path, notes: list[str]) -> Epoch:
+    if choice.table is None:
+        return _epoch_of_file(session, choice, path, notes)
+    table = tables.read_table(choice.table, "--trials-table")
+    table_path = Path(choice.table)
+    in_file = choice.name is not None or choice.start_event is not None
+    if not in_file and (tables.defines_trials(table) or tables.ONSET in table
+                        and not any(map(len, session.epochs))):
+        notes.append(f"the trials are the {len(table)} rows of {table_path}")
+        return tables.epoch_of_table(table, choice.duration, table_path)
+    epoch = _epoch_of_file(session, choice, path, notes)
+    notes.append(f"{table_path} describes the trials: {', '.join(map(str, table.columns))}")
+    return tables.describe_epoch(epoch, table, table_path)
+
+
+def _epoch_of_file(session: Session, choice: TrialChoice, path: Path, notes: list[str]) -> Epoch:
+    if choice.start_event is not None or choice.stop_event is not None:
+        return _epoch_between(session, choice, path, notes)
+    if choice.name is None:
+        return _only_epoch(session, path, notes)
+    option = f"--trials {choice.name}"
+    epochs = [epoch for epoch in session.epochs if len(epoch)]
+    events = [event for event in session.events if len(event)]
+    epoch = _find(epochs, choice.name, option, path)
+    if epoch is not None:
+        return epoch
+    event = _find(events, choice.name, option, path)
+    if event is None:
+        raise InputError(f"{option}: {path} has no Epoch or Event of that name"
+                         f"{_offer(epochs, events)}")
+    if choice.duration is None:
+        raise InputError(f"{option} is an Event, which has no duration; say with "
+                         "--window START STOP (ms) how long its trials last")
+    return event.lasting(np.full(len(event), choice.duration))
+
+
+def _only_epoch(session: Session, path: Path, notes: list[str]) -> Epoch:
+    epochs = [epoch for epoch in session.epochs if len(epoch)]
+    usual = [epoch for epoch in epochs if epoch.name == TRIALS_EPOCH]
+    if len(usual) == 1:
+        if "n_units" not in session.annotations:  # else the project's own: nothing to choose
+            notes.append(f"the trials are the Epoch '{TRIALS_EPOCH}'")
+        return usual[0]
+    if not epochs:
+        raise InputError(f"{path} has no Epoch that could hold the trials"
+                         f"{_offer(epochs, session.events)}{_other_ways(session)}")
+    if len(epochs) > 1:
+        raise InputError(f"{path} has {len(epochs)} Epochs; choose the trials with --trials NAME"
+                         f"{_offer(epochs, session.events)}")
+    notes.append(f"the trials are the Epoch '{epochs[0].name}', the only one of the file")
+    return epochs[0]
+
+
+def _other_ways(session: Session) -> str:
+    if any(map(len, session.events)):
+        return "; choose --trials EVENT with --window START STOP, or --from EVENT --to EVENT"
+    return ("; give onset and duration of every trial in ms in a table with --trials-table "
+            "FILE.csv")
+
+
+def _epoch_between(session: Session, choice: TrialChoice, path: Path, notes: list[str]) -> Epoch:
+    """Trials from one Event to another; each is of the class of the Event that begins it."""
+    if choice.name is not None:
+        raise InputError("--trials and --from EVENT --to EVENT both say what the trials are; "
+                         "give one of them")
+    if choice.start_event is None or choice.stop_event is None:
+        given, other = ("--from", "--to") if choice.stop_event is None else ("--to", "--from")
+        raise InputError(f"{given} needs {other} EVENT too: trials last from one to the other")
+    events = [event for event in session.events if len(event)]
+    ends = []
+    for option, name in (("--from", choice.start_event), ("--to", choice.stop_event)):
+        found = _find(events, name, f"{option} {name}", path)
+        if found is None:
+            raise InputError(f"{option} {name}: {path} has no Event of that name"
+                             f"{_offer([], events)}")
+        ends.append(found.take(np.argsort(found.times, kind="stable")))
+    start, stop = ends
+    first, last = pair_events(start.times, stop.times)
+    alone = [f"{len(event) - len(pairs)} of {len(event)} {name}" for event, pairs, name in
+             ((start, first, choice.start_event), (stop, last, choice.stop_event))
+             if len(pairs) < len(event)]
+    if not len(first):
+        raise InputError(f"--from {choice.start_event} --to {choice.stop_event}: no "
+                         f"{choice.stop_event} comes after a {choice.start_event} and before the "
+                         "next one")
+    if alone:
+        notes.append(f"{' and '.join(alone)} stand alone (a trial is one {choice.start_event} and "
+                     f"the first {choice.stop_event} before the next one) and are left out")
+    started = start.take(first)
+    ended = {"to": stop.labels[last]} if (stop.labels != "").any() else {}
+    return replace(started.lasting(stop.times[last] - started.times),
+                   annotations={**started.annotations, **ended})
+
+
+def _find(events: Sequence[Event], wanted: str, option: str, path: Path) -> Event | None:
+    """The one called `wanted`, or of NAME=LABEL,LABEL what has these labels."""
+    named = [event for event in events if event.name == wanted]
+    name, equals, labels = wanted.partition("=")
+    if not named and equals:
+        named = [event for event in events if event.name == name]
+    else:
+        labels = ""
+    if len(named) > 1:
+        raise InputError(f"{path} has {len(named)} Epochs or Events called '{named[0].name}'; "
+                         "rename all but one")
+    if not named or not labels:
+        return named[0] if named else None
+    chosen = np.isin(named[0].labels, [labels, *(part.strip() for part in labels.split(","))])
+    if not chosen.any():
+        raise InputError(f"{option}: nothing in '{name}' has this label; the labels are "
+                         f"{_counted(named[0].labels)}")
+    return named[0].take(chosen)
+
+
+def _offer(epochs: Sequence[Epoch], events: Sequence[Event]) -> str:
+    described = [f"Epoch '{epoch.name}' ({len(epoch)})" for epoch in epochs]
+    described += [f"Event '{event.name}' ({len(event)})" for event in events if len(event)]
+    return f"; it has {', '.join(described)}" if described else "; it has no Epochs and no Events"
+
+
+def _with_class(epoch: Epoch, key: str | None, path: Path, notes: list[str]) -> Epoch:
+    """Trials whose labels are their classes; those of no class are left out, which is said."""
+    if key is None:
+        missing = int((epoch.labels == "").sum())
+        if missing == len(epoch):
+            notes.append(f"'{epoch.name}' has no labels: all trials are one class")
+        elif missing:
+            raise InputError(f"{path}: {missing} of {len(epoch)} trials in '{epoch.name}' have no "
+                             "label; choose an array annotation with --label KEY"
+                             f"{_list(epoch.annotations)}")
+        return epoch
+    if key not in epoch.annotations:
+        raise InputError(f"--label {key}: the trials in '{epoch.name}' have no such array "
+                         f"annotation{_list(epoch.annotations)}")
+    values = epoch.annotations[key].tolist()
+    labels = text(["" if value != value else format_label(value) for value in values])
+    epoch, empty = replace(epoch, labels=labels), labels == ""
+    if empty.any() and not empty.all():
+        notes.append(f"{empty.sum()} of {len(epoch)} trials have no '{key}' and are left out")
+        return epoch.take(~empty)
+    return epoch
+
+
+def _list(names: Iterable[str]) -> str:
+    names = list(names)
+    return f"; they have {', '.join(names)}" if names else "; they have none"
+
+
+def _counted(labels: np.ndarray) -> str:
+    counts = Counter(labels.tolist())
+    return listed([f"{label or '(empty)'} ({counts[label]})" for label in sort_labels(counts)])
+
+
+def _assign_decisions(trials: Epoch, events: Sequence[Event]) -> tuple[np.ndarray, np.ndarray]:
+    """First decision inside each trial: its time (nan where none) and its label."""
+    time = np.full(len(trials), np.nan)
+    label = np.full(len(trials), "", dtype=object)
+    for event in events:
+        if event.name == DECISION_EVENT and len(event):
+            event = event.take(np.argsort(event.times, kind="stable"))
+            first = np.searchsorted(event.times, trials.times)
+            inside = np.append(event.times, np.inf)[first] < trials.times + trials.durations
+            time[inside], label[inside] = event.times[first[inside]], event.labels[first[inside]]
+    return time, label.astype(str)

@@ -1,0 +1,1 @@
+"""Labelled data as spike times of the input neurons: data sets, the latency code, augmentation."""

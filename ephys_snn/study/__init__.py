@@ -1,0 +1,1 @@
+"""Many networks: do the claims hold?"""

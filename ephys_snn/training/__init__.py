@@ -1,0 +1,1 @@
+"""Training networks by exact first-spike times: steps, loss, homeostasis, runs that survive."""

@@ -1,0 +1,123 @@
+"""Checkpoints: all that the future of a training run depends on, in one file.
+
+A checkpoint is the file of a network, of the best weights so far, that also holds the run: the
+current weights, the optimizer's moments, the state of the random numbers, the order of the samples
+in an unfinished epoch. So it can be recorded like any model, and a run that goes on from it comes
+to the same weights, bit for bit, as one that was never interrupted (on the same machine).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from ephys_snn.errors import InputError
+from ephys_snn.network import FORMAT, Network, load_dictionary, save_dictionary
+from ephys_snn.training import distributed
+from ephys_snn.training.training import Run
+
+# What may differ between a run and its continuation: where the data are, not what they are.
+FREE = {"versions", "history", "trained", "data.name", "data.source", "data.path"}
+
+
+def save(path: str | Path, run: Run) -> None:
+    """Write a checkpoint, which is whole or what it was before; the first process does.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    distributed.from_first(lambda: save_dictionary(path, to_dictionary(run)))
+
+
+def to_dictionary(run: Run) -> dict:
+    """All that a checkpoint holds."""
+    network = run.network
+    metadata = {**network.metadata, "history": run.history, "trained": run.best_epoch > 0}
+    best = Network(run.best, network.lif, network.cell_types, metadata)
+    return {
+        **best.to_dictionary(),
+        "run": {
+            "weights": [weights.detach().cpu() for weights in network.weights],
+            "optimizer": run.optimizer.state_dict(),
+            "generator": run.generator.bit_generator.state,
+            "epoch": run.epoch,
+            "order": None if run.order is None else torch.from_numpy(run.order),
+            "position": run.position,
+            "tally": run.tally.sums,
+            "ends": torch.from_numpy(run.ends),
+            "unfinished": torch.from_numpy(run.unfinished),
+        },
+    }
+
+
+def progress(path: str | Path) -> str:
+    """How far the run of a checkpoint has come, in words; empty if it has only been begun."""
+    content = load_dictionary(path, FORMAT, "a checkpoint")
+    run = content.get("run", {"epoch": 0, "position": 0})
+    if not run["epoch"] and not run["position"]:
+        return ""
+    return f"{run['epoch']} of {content['metadata']['training']['epochs']} epochs"
+
+
+def restore(path: str | Path, run: Run) -> None:
+    """Bring a run that has just begun to where a checkpoint left it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The checkpoint.
+    run : Run
+        As from `training.start`, of the same network, data and settings; changes in place.
+
+    Raises
+    ------
+    InputError
+        If the file is no checkpoint, or one of another run.
+    """
+    content = distributed.from_first(lambda: load_dictionary(path, FORMAT, "a checkpoint"))
+    if "run" not in content:
+        raise InputError(f"{path} is a model and no checkpoint; it cannot be trained further")
+    _check_same(path, content, run)
+    state = content["run"]
+    with torch.no_grad():
+        for weights, stored in zip(run.network.weights, state["weights"], strict=True):
+            weights.copy_(stored)
+    run.best = [weights.to(run.network.weights[0].device) for weights in content["weights"]]
+    run.optimizer.load_state_dict(state["optimizer"])
+    run.generator.bit_generator.state = state["generator"]
+    run.epoch, run.position = state["epoch"], state["position"]
+    run.order = None if state["order"] is None else state["order"].numpy()
+    run.tally.sums = state["tally"]
+    run.ends, run.unfinished = state["ends"].numpy(), state["unfinished"].numpy()
+    run.history = content["metadata"]["history"]
+
+
+def _check_same(path: str | Path, content: dict, run: Run) -> None:
+    """Fail unless a checkpoint is of a run of the same network, data and settings."""
+    stored, wanted = _describe(content), _describe(run.network.to_dictionary())
+    way_out = "give the options that run was started with, or another name to a new one"
+    if stored.get("data.sha256") != wanted.get("data.sha256"):
+        raise InputError(f"{path} is of a run on other data than {wanted['data.name']}; {way_out}")
+    for name in dict.fromkeys([*wanted, *stored]):
+        before, now = (values.get(name, "not set") for values in (stored, wanted))
+        if before != now and not {name, name.split(".")[0]} & FREE:
+            raise InputError(f"{path} is of a run with other settings: {name} was {before} and is "
+                             f"now {now}; {way_out}")
+
+
+def _describe(content: dict) -> dict:
+    """What a file of a network says of it, by dotted names."""
+    first, *others = content["weights"]
+    layer_sizes = [len(first), *(weights.shape[1] for weights in (first, *others))]
+    return dict(_flat({"layer_sizes": layer_sizes, "lif": content["lif"], **content["metadata"]}))
+
+
+def _flat(values: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Pairs of dotted name and value of all that is not a dictionary itself."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

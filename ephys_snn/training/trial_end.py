@@ -1,0 +1,54 @@
+r"""When a trial of training is over: soon after its decision, for what comes later teaches nothing.
+
+The loss weighs output neuron k by its share exp(−T_k/ξ) / Σ exp(−T/ξ). One that spikes `MARGIN` ξ
+after the decision has a share below e^−MARGIN of that of the first, and a spike in a hidden layer
+acts on later spikes only. So a trial ends at
+
+.. math:: \max(T_y^+,\; \min_k T_k + \mathrm{MARGIN}\,\xi),
+
+T_y⁺ lying just after the spike of the right output neuron; what would come at the end or later
+counts as silent, in every layer. If the right output neuron is silent, the trial has no end. In
+trained networks most spikes come after that, and a step costs half as much without them.
+
+The end of a trial is known only after it, so it is bounded beforehand by where the same sample's
+trial ended last time, and some slack. A trial that goes on beyond its bound is *unfinished*: it
+teaches nothing this time, and is repeated whole in the next batch. Where a bound lies changes what
+a step costs, and nothing else about finished trials.
+"""
+
+import numpy as np
+import torch
+
+from ephys_snn.training.loss import XI
+
+MARGIN = 5.0
+# How much later than last time a trial may end, in ξ, before it has to be repeated.
+SLACK = 3.0
+
+
+def trial_ends(output_times: torch.Tensor, labels: torch.Tensor, tau: float) -> torch.Tensor:
+    """End of each trial.
+
+    Parameters
+    ----------
+    output_times : torch.Tensor, shape (trial, class)
+        Spike times in ms of the output layer; inf for silent neurons.
+    labels : torch.Tensor of int64, shape (trial,)
+        The right classes.
+    tau : float
+        Time constant in ms.
+
+    Returns
+    -------
+    torch.Tensor, shape (trial,)
+        Ends in ms; inf where the right output neuron is silent.
+    """
+    output_times = output_times.detach()
+    right = output_times.gather(1, labels[:, None])[:, 0]
+    just_after = torch.nextafter(right, torch.full_like(right, torch.inf))
+    return torch.maximum(just_after, output_times.amin(dim=1) + MARGIN * XI * tau)
+
+
+def bounds(ends: np.ndarray, tau: float) -> torch.Tensor:
+    """Bounds in ms of the ends of trials, from the ends in ms of the same samples' last trials."""
+    return torch.from_numpy(ends + np.float32(SLACK * XI * tau))

@@ -1,0 +1,570 @@
+"""Information of units about classes: definitions, exact nulls, known truths, real recordings."""
+
+import argparse
+import itertools
+
+import dit
+import numpy as np
+import pandas as pd
+import pytest
+from builders import recording_of_layers
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import special, stats
+
+from ephys_snn.analysis.information import pipeline
+from ephys_snn.analysis.information.unit_information import (
+    activity_in_halves,
+    correct_for_chance,
+    count_active,
+    enough_permutations,
+    entropy,
+    information_gain,
+    mutual_information,
+    permuted_information,
+    quadratic_extrapolation,
+    spike_count_p_value,
+    stratified_quarters,
+    unit_information,
+)
+from ephys_snn.analysis.statistics import permutation_p_value
+from ephys_snn.errors import InputError
+from ephys_snn.recording import Recording, decision_windows, epoch_windows
+
+
+def recording_of_activity(active, labels):
+    """One excitatory area, units active or not 5 ms after the onset, no decisions."""
+    return recording_of_layers({"area": np.where(active, 0.5, np.inf)}, np.asarray(labels))
+
+
+def true_information(p):
+    """Bits, from the probability p (response, class) of a response in equally likely classes."""
+    return np.mean(np.sum(special.xlogy(p, p / p.mean(axis=1, keepdims=True)), axis=0)) / np.log(2)
+
+
+# --- plug-in measures ---------------------------------------------------------------------------
+
+
+def test_information_gain_is_the_worked_example():
+    # Four classes of 10 trials, active 6 and 2 times in two of them: H(C) = 2 bits,
+    # H(C | active) = -(3/4 log2 3/4 + 1/4 log2 1/4) = 0.811278 bits.
+    found = information_gain(np.array([6, 2, 0, 0]), np.array([10, 10, 10, 10]))
+    assert found == pytest.approx((2 - 0.8112781244591328) / 2, abs=1e-12)
+
+
+counts = hnp.arrays(int, hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=6),
+                    elements=st.integers(0, 30)).filter(lambda table: table.sum() > 0)
+
+
+@given(counts)
+def test_mutual_information_is_that_of_dit(table):
+    outcomes = [f"{r}{c}" for r, c in np.ndindex(table.shape) if table[r, c]]
+    p = [table[r, c] / table.sum() for r, c in np.ndindex(table.shape) if table[r, c]]
+    joint = dit.Distribution(outcomes, p)
+    assert mutual_information(table) == pytest.approx(
+        dit.shannon.mutual_information(joint, [0], [1]), abs=1e-9)
+
+
+@given(counts)
+def test_specific_information_averages_to_mutual_information(table):
+    table = table[:2]
+    classes = table.sum(axis=0)
+    if not table.sum() or (classes > 0).sum() < 2:
+        return
+    class_entropy = entropy(classes)
+    fractions = table.sum(axis=1) / table.sum()
+    average = sum(f * information_gain(row, classes) * class_entropy
+                  for f, row in zip(fractions, table, strict=True) if f)
+    assert average == pytest.approx(mutual_information(table), abs=1e-9)
+
+
+@given(st.lists(st.integers(1, 20), min_size=2, max_size=6), st.integers(1, 4))
+def test_activity_in_proportion_to_the_classes_says_nothing(classes, factor):
+    assert information_gain(np.array(classes), factor * np.array(classes)) == pytest.approx(
+        0, abs=1e-12)
+
+
+@given(st.integers(2, 8), st.integers(1, 20), st.data())
+def test_activity_for_one_class_only_says_all(n_classes, n_active, data):
+    active = np.zeros(n_classes, dtype=int)
+    active[data.draw(st.integers(0, n_classes - 1))] = n_active
+    assert information_gain(active, np.full(n_classes, 20)) == pytest.approx(1)
+
+
+def test_information_gain_may_be_negative_and_is_not_clipped():
+    # The classes of active trials are more even than those of all trials.
+    assert information_gain(np.array([10, 10]), np.array([90, 10])) < -1
+
+
+def test_single_precision_counts_give_the_same_bits():
+    table = np.array([[3, 5, 9], [5, 9, 3], [1, 0, 7]])
+    assert entropy(table.astype(np.float32)).dtype == float
+    np.testing.assert_array_equal(entropy(table.astype(np.float32)), entropy(table))
+
+
+# --- the null -----------------------------------------------------------------------------------
+
+
+def test_permutations_agree_with_all_orders_of_the_labels():
+    code = np.array([0, 0, 0, 1, 1, 2, 2])
+    active = np.array([[1, 1, 1, 1, 0, 0, 0], [1, 0, 0, 1, 0, 1, 0], [1, 1, 0, 0, 0, 0, 1],
+                       [0, 0, 0, 1, 1, 0, 0]], dtype=bool).T
+    class_counts = np.bincount(code)
+    every = [count_active(active, np.array(order), 3)
+             for order in set(itertools.permutations(code.tolist()))]
+    exact_gain = np.array([information_gain(c, class_counts) for c in every])
+    exact_information = np.array([mutual_information(np.stack([c, class_counts - c], axis=1))
+                                  for c in every])
+    null = permuted_information(active, code, 20000, np.random.default_rng(0))
+    np.testing.assert_allclose(null.information_gain.mean(axis=0), exact_gain.mean(axis=0),
+                               atol=0.01)
+    np.testing.assert_allclose(null.mutual_information.mean(axis=0),
+                               exact_information.mean(axis=0), atol=0.01)
+    observed = count_active(active, code, 3)
+    # Ties are frequent in so small tables: a bit lost in one of them would show.
+    for statistic, exact, drawn in (
+            (information_gain(observed, class_counts), exact_gain, null.information_gain),
+            (mutual_information(np.stack([observed, class_counts - observed], axis=1)),
+             exact_information, null.mutual_information)):
+        reached = (exact >= statistic - 1e-9).mean(axis=0)
+        np.testing.assert_allclose(permutation_p_value(statistic, drawn), reached, atol=0.012)
+
+
+def test_chance_is_the_hypergeometric_expectation():
+    class_counts, n_active = np.array([30, 20, 10]), 8
+    code = np.repeat(np.arange(3), class_counts)
+    active = np.zeros((60, 1), dtype=bool)
+    active[:n_active] = True
+    # E[IG] = (H(C) - log2 n + sum_c E[k log2 k] / n) / H(C), k hypergeometric.
+    k = np.arange(1, n_active + 1)
+    expected_sum = sum((stats.hypergeom(60, n, n_active).pmf(k) * k * np.log2(k)).sum()
+                       for n in class_counts)
+    p = class_counts / 60
+    class_entropy = -(p * np.log2(p)).sum()
+    expected = (class_entropy - np.log2(n_active) + expected_sum / n_active) / class_entropy
+    null = permuted_information(active, code, 20000, np.random.default_rng(1))
+    assert null.information_gain.mean() == pytest.approx(expected, abs=0.004)
+
+
+def test_correction_maps_chance_to_0_and_all_to_1():
+    np.testing.assert_allclose(correct_for_chance(np.array([0.2, 1, 0.6]), np.array([0.2] * 3)),
+                               [0, 1, 0.5])
+    assert np.isnan(correct_for_chance(np.array([1.0]), np.array([1.0])))
+
+
+def test_spike_count_p_value_is_that_of_all_orders():
+    code = np.array([0, 0, 0, 1, 1, 1, 1])
+    count = np.array([[0, 1, 1, 2, 5, 5, 3], [3, 0, 2, 2, 1, 1, 0]]).T
+    orders = [np.array(order) for order in set(itertools.permutations(code.tolist()))]
+    found = spike_count_p_value(count, code, 20000, np.random.default_rng(0))
+    for unit in range(2):
+        def statistic(order, unit=unit):
+            return stats.kruskal(*[count[order == c, unit] for c in (0, 1)]).statistic
+        exact = np.mean([statistic(order) >= statistic(code) - 1e-9 for order in orders])
+        assert found[unit] == pytest.approx(exact, abs=0.012)
+
+
+def test_spike_counts_within_strata_have_the_p_of_all_orders_within_them():
+    stratum = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])
+    code = np.array([0, 0, 1, 1, 0, 0, 0, 2, 2])
+    count = np.array([[0, 1, 4, 4, 9, 7, 9, 6, 0], [2, 2, 2, 2, 3, 1, 1, 0, 0],
+                      [0, 5, 0, 5, 0, 2, 1, 5, 3]]).T
+    orders = [np.array(first + second)
+              for first in set(itertools.permutations(code[:4].tolist()))
+              for second in set(itertools.permutations(code[4:].tolist()))]
+
+    def statistic(order, unit):
+        total = 0.0
+        for inside in (stratum == 0, stratum == 1):
+            groups = [count[inside & (order == c), unit] for c in np.unique(code[inside])]
+            if np.ptp(count[inside, unit]):
+                total += stats.kruskal(*groups).statistic
+        return total
+
+    found = spike_count_p_value(count, code, 20000, np.random.default_rng(0), strata=stratum)
+    for unit in range(3):
+        reached = [statistic(order, unit) >= statistic(code, unit) - 1e-9 for order in orders]
+        assert found[unit] == pytest.approx(np.mean(reached), abs=0.012)
+
+
+def units_at_two_positions(n_trials=160):
+    """Spike counts of units whose preferred class depends on the position, or not at all."""
+    rng = np.random.default_rng(9)
+    code, position = rng.permutation([[c, p] for c in (0, 1) for p in (0, 1)]
+                                     * (n_trials // 4)).T
+    flips = rng.poisson(np.where(code == position, 2.0, 4.0)[:, None], (n_trials, 40))
+    where_alone = rng.poisson(np.where(position == 0, 1.0, 6.0)[:, None], (n_trials, 40))
+    return np.concatenate([flips, where_alone], axis=1), code, position
+
+
+def test_units_that_prefer_another_class_at_each_position_are_found_within_positions():
+    count, code, position = units_at_two_positions()
+    together = spike_count_p_value(count, code, 300, np.random.default_rng(0))
+    within = spike_count_p_value(count, code, 300, np.random.default_rng(0), strata=position)
+    assert (together[:40] < 0.05).mean() < 0.2 and (within[:40] < 0.05).mean() > 0.9
+    assert (within[40:] < 0.05).mean() < 0.15
+
+
+def test_what_strata_differ_in_is_no_information_within_them():
+    """A session with more of one class and with more spikes makes units look informative."""
+    rng = np.random.default_rng(10)
+    session = np.repeat([0, 1], 100)
+    labels = (rng.random(200) < np.where(session == 0, 0.2, 0.8)).astype(int)
+    active = rng.random((200, 100)) < np.where(session == 0, 0.2, 0.7)[:, None]
+    recording = recording_of_activity(active, labels)
+    recording.trials.annotations["session"] = session
+    windows = epoch_windows(recording.trials)
+    p_columns = ["p_value", "mutual_information_p_value", "spike_count_p_value"]
+    together, within = (
+        unit_information(recording, windows, np.random.default_rng(0), 300, within=each).units
+        for each in (None, "session"))
+    assert ((together[p_columns] < 0.05).mean() > 0.8).all()
+    assert ((within[p_columns] < 0.05).mean() < 0.13).all()
+
+
+def test_independent_labels_give_false_positives_at_their_rate():
+    rng = np.random.default_rng(2)
+    active = rng.random((200, 600)) < rng.uniform(0.1, 0.9, 600)
+    recording = recording_of_activity(active, rng.integers(8, size=200))
+    units = unit_information(recording, epoch_windows(recording.trials), rng, 1000).units
+    # 99.9 % quantile of the binomial with 5 %, 600 units
+    most = stats.binom(600, 0.05).ppf(0.999) / 600
+    for p, q in (("p_value", "q_value"),
+                 ("mutual_information_p_value", "mutual_information_q_value")):
+        assert (units[p] < 0.05).mean() <= most
+        assert (units[q] < 0.05).sum() <= 1
+    assert abs(units["information_gain_corrected"].mean()) < 0.003
+    assert units["information_gain"].mean() > 0.005  # the bias is there, and was taken out
+
+
+def test_blocks_keep_slow_drift_from_looking_like_information():
+    rng = np.random.default_rng(3)
+    n_trials = 400
+    drift = np.cumsum(rng.normal(size=(n_trials, 150)), axis=0)  # random walks, no information
+    active = drift > np.median(drift, axis=0)
+    labels = np.repeat(rng.integers(4, size=20), 20)  # blocks of one stimulus
+    recording = recording_of_activity(active, labels)
+
+    def positives(block_trials):
+        units = unit_information(recording, epoch_windows(recording.trials),
+                                 np.random.default_rng(0), 400, block_trials).units
+        return (units["p_value"] < 0.05).mean()
+
+    assert positives(1) > 0.6
+    assert positives(20) < 0.4 * positives(1)
+
+
+def test_default_permutations_find_a_single_unit_where_that_is_quick():
+    assert enough_permutations(660, 114, 4) == 20 * 660
+    assert enough_permutations(2400, 10000, 10) == 1000
+    assert enough_permutations(0, 10, 2) == 1000
+
+
+# --- the extrapolation --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("draw, p", [
+    (lambda rng, x: rng.poisson(x), lambda x: stats.poisson.pmf(np.arange(80)[:, None], x)),
+    (lambda rng, x: rng.random(x.shape) < x / 8, lambda x: np.stack([1 - x / 8, x / 8])),
+], ids=["Poisson counts", "active or silent"])
+def test_extrapolation_finds_the_known_information_of_200_units(draw, p):
+    rng = np.random.default_rng(4)
+    rates = np.linspace(1, 7, 10)
+    code = np.repeat(np.arange(10), 20)
+    found = quadratic_extrapolation(draw(rng, np.tile(rates[code][:, None], (1, 400))), code, rng)
+    truth = true_information(p(rates))
+    assert found.extrapolated.mean() == pytest.approx(truth, rel=0.1)
+    assert found.plug_in.mean() > 1.1 * truth
+    assert found.extrapolated.std() < 0.4 * truth
+
+
+def test_extrapolation_of_nothing_is_nothing_on_average():
+    rng = np.random.default_rng(5)
+    code = np.repeat(np.arange(5), 30)
+    found = quadratic_extrapolation(rng.random((150, 300)) < 0.4, code, rng)
+    assert abs(found.extrapolated.mean()) < 0.003
+    assert found.plug_in.mean() == pytest.approx(4 / (2 * 150 * np.log(2)), rel=0.15)
+
+
+def test_extrapolation_of_a_perfect_response_is_the_entropy_of_the_classes():
+    # A response that repeats the class has the whole entropy in every balanced subset.
+    code = np.repeat(np.arange(4), 8)
+    found = quadratic_extrapolation(code[:, None], code, np.random.default_rng(0))
+    assert found.plug_in[0] == found.extrapolated[0] == pytest.approx(2)
+
+
+@given(st.lists(st.integers(0, 4), min_size=4, max_size=60), st.integers(0, 1000))
+def test_quarters_spread_every_class_evenly(code, seed):
+    code = np.array(code)
+    for quarter in stratified_quarters(code, 3, np.random.default_rng(seed)):
+        sizes = np.bincount(quarter, minlength=4)
+        assert sizes.sum() == len(code) and np.ptp(sizes) <= 1
+        for c in np.unique(code):
+            assert np.ptp(np.bincount(quarter[code == c], minlength=4)) <= 2
+
+
+def test_extrapolation_needs_four_trials():
+    with pytest.raises(InputError, match="at least 4 trials"):
+        quadratic_extrapolation(np.ones((3, 1)), np.array([0, 1, 0]), np.random.default_rng(0))
+
+
+# --- a recording --------------------------------------------------------------------------------
+
+PUBLISHED = {  # area, units: number, mean information gain, fraction above 0.9
+    ("input", "all"): (347, 0.219, 0.003),
+    ("layer_1", "all"): (400, 0.111, 0), ("layer_1", "excitatory"): (300, 0.139, 0),
+    ("layer_1", "inhibitory"): (100, 0.029, 0),
+    ("layer_2", "all"): (195, 0.412, 0.154), ("layer_2", "excitatory"): (122, 0.565, 0.246),
+    ("layer_2", "inhibitory"): (73, 0.157, 0),
+    ("layer_3", "all"): (194, 0.804, 0.577), ("layer_3", "excitatory"): (148, 0.892, 0.743),
+    ("layer_3", "inhibitory"): (46, 0.521, 0.043),
+    ("layer_4", "all"): (265, 0.779, 0.491), ("layer_4", "excitatory"): (180, 0.897, 0.700),
+    ("layer_4", "inhibitory"): (85, 0.529, 0.047),
+}
+
+
+def options(**changes):
+    parser = argparse.ArgumentParser()
+    pipeline.add_options(parser)
+    args = parser.parse_args([])
+    return argparse.Namespace(**{**vars(args), "seed": 0, "quiet": True, "permutations": 200,
+                                 **changes})
+
+
+@pytest.fixture(scope="module")
+def reference_result(reference_recording):
+    return pipeline.analyse(reference_recording, decision_windows(reference_recording.trials),
+                            options())
+
+
+def test_reference_network_has_the_reference_values(reference_result):
+    table = reference_result.tables["information_gain_by_area"].set_index(["area", "cell_type"])
+    for row, (n_units, mean, above) in PUBLISHED.items():
+        found = table.loc[row]
+        assert found["n_units_used"] == n_units
+        assert found["mean"] == pytest.approx(mean, abs=0.005)
+        assert found["fraction_above_0.9"] == pytest.approx(above, abs=0.005)
+        assert found["mean_low"] < found["mean"] < found["mean_high"]
+
+
+def test_tables_have_the_promised_columns(reference_result):
+    tables = reference_result.tables
+    assert list(tables["information_gain"].columns[:12]) == [
+        "unit_id", "unit", "area", "cell_type", "n_active", "active_fraction", "preferred_class",
+        "information_gain", "information_gain_corrected", "p_value", "q_value",
+        "mutual_information_bits"]
+    assert list(tables["information_gain_by_area"].columns[:9]) == [
+        "area", "cell_type", "n_units", "n_units_used", "mean", "median", "fraction_above_0.9",
+        "mean_corrected", "fraction_significant"]
+
+
+def test_statistics_are_missing_only_with_a_reason(reference_result):
+    units = reference_result.tables["information_gain"]
+    empty = units["information_gain"].isna()
+    assert (units.loc[empty, "note"] != "").all() and (units.loc[~empty, "note"] == "").all()
+    assert units.loc[~empty].notna().all(axis=None)
+    assert (units.loc[units["area"] == "output", "note"].str.contains("makes the decision")).all()
+    assert (units.loc[~empty, "n_active"] >= 5).all()
+    for name, table in reference_result.tables.items():
+        missing = table.isna().any(axis=1)
+        assert (table.loc[missing, "note"] != "").all(), name
+
+
+def test_excitatory_units_of_the_reference_network_tell_more_and_more_so_with_depth(
+        reference_result):
+    contrast = reference_result.tables["information_gain_excitatory_inhibitory"]
+    hidden = contrast[contrast["area"].str.startswith("layer")]
+    assert (hidden["q_value"] < 1e-6).all() and (hidden["auc"] > 0.7).all()
+    assert (hidden["low"] > 0).all()
+    depth = reference_result.tables["information_gain_depth"].set_index("cell_type")
+    assert depth.loc["excitatory", "difference_low"] > 0.7
+    assert depth.loc["excitatory", ["first_area", "last_area"]].tolist() == ["layer_1", "layer_4"]
+
+
+def test_untrained_network_has_no_information(untrained_reference_recording):
+    recording = untrained_reference_recording
+    result = pipeline.analyse(recording, decision_windows(recording.trials), options())
+    table = result.tables["information_gain_by_area"]
+    hidden = table[table["area"].str.startswith("layer")]
+    assert (hidden["mean_corrected"].abs() < 0.02).all()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_order_of_trials_and_names_of_classes_do_not_matter(seed):
+    rng = np.random.default_rng(seed)
+    active = rng.random((24, 5)) < 0.6
+    labels = rng.permutation(np.repeat(["a", "b", "c"], 8))
+
+    def statistics(active, labels):
+        recording = recording_of_activity(active, labels)
+        units = unit_information(recording, epoch_windows(recording.trials),
+                                 np.random.default_rng(0), 5).units
+        return units[["n_active", "information_gain", "mutual_information_plugin_bits"]]
+
+    order = rng.permutation(24)
+    renamed = np.array([{"a": "10", "b": "9", "c": "x"}[label] for label in labels])
+    expected = statistics(active, labels)
+    np.testing.assert_allclose(statistics(active[order], labels[order]), expected)
+    np.testing.assert_allclose(statistics(active, renamed), expected)
+
+
+def test_planted_units_are_found_and_no_others():
+    rng = np.random.default_rng(6)
+    labels = np.tile(np.arange(6), 25)
+    active = rng.random((150, 100)) < 0.3
+    for unit in range(30):
+        active[:, unit] = rng.random(150) < np.where(labels == unit % 6, 0.7, 0.1)
+    recording = recording_of_activity(active, labels)
+    units = unit_information(recording, epoch_windows(recording.trials), rng).units
+    assert (units["q_value"][:30] < 0.05).mean() > 0.95
+    assert (units["q_value"][30:] < 0.05).sum() <= 3
+    assert (units["preferred_class"][:30] == [str(unit % 6) for unit in range(30)]).all()
+
+
+def test_halves_share_no_trial_and_no_selection():
+    rng = np.random.default_rng(7)
+    code = rng.permutation(np.repeat(np.arange(4), [10, 11, 1, 30]))
+    active = rng.random((52, 2000)) < 0.3
+    halves = activity_in_halves(active, code, rng)
+    trials = np.array([10 // 2, 11 // 2, 0, 30 // 2])
+    whole = count_active(active, code, 4)
+    assert np.isnan(halves[0, :, 2]).all()
+    np.testing.assert_allclose(np.nan_to_num(halves[0]) * trials
+                               + halves[1] * (np.bincount(code) - trials), whole)
+    # Units that are chosen for a class in one half are no more active for it in the other.
+    best = np.nanargmax(halves[0][:, [0, 1, 3]], axis=1)
+    other = halves[1][:, [0, 1, 3]][np.arange(2000), best]
+    assert other.mean() == pytest.approx(0.3, abs=0.02)
+
+
+# --- damaged and poor input ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels, block_trials, match", [
+    (["x"] * 8, 1, "at least two classes; all 8 analysed trials are 'x'"),
+    (["x", "y"] * 4, 5, "--block-trials must be at most half of the 8"),
+])
+def test_impossible_designs_are_refused(labels, block_trials, match):
+    recording = recording_of_activity(np.ones((8, 2), dtype=bool), labels)
+    with pytest.raises(InputError, match=match):
+        unit_information(recording, epoch_windows(recording.trials), np.random.default_rng(0),
+                         10, block_trials)
+
+
+@pytest.mark.parametrize("active, labels, says", [
+    (np.zeros((20, 2), dtype=bool), np.arange(20) % 2, "None of 2 units"),
+    (np.ones((20, 1), dtype=bool), np.arange(20) % 2, "active in 100% of the trials"),
+    (np.random.default_rng(0).random((21, 3)) < 0.5, [*(np.arange(20) % 2), 2], "'2' (1)"),
+    (np.random.default_rng(0).random((40, 2)) < 0.4, np.arange(40) // 10, "not in random order"),
+], ids=["no spikes", "one unit, always active", "a class with one trial", "sorted labels"])
+def test_poor_recordings_are_analysed_and_said_to_be_poor(active, labels, says):
+    recording = recording_of_activity(active, labels)
+    result = pipeline.analyse(recording, epoch_windows(recording.trials), options())
+    assert says in "\n".join([*result.summary, *result.warnings])
+    for name, table in result.tables.items():
+        missing = table.isna().any(axis=1)
+        assert (table.loc[missing, "note"] != "").all(), name
+
+
+def test_comparison_uses_as_many_trials_of_each_class(tmp_path, monkeypatch):
+    rng = np.random.default_rng(8)
+    labels = np.tile(np.arange(4), 30)
+    tuned = rng.random((120, 40)) < np.where(labels[:, None] == np.arange(40) % 4, 0.8, 0.1)
+    recording = recording_of_activity(tuned, labels)
+    control = recording_of_activity(rng.random((60, 40)) < 0.3, labels[:60])
+    monkeypatch.setattr(pipeline, "open_recording",
+                        lambda args: (control, epoch_windows(control.trials)))
+    result = pipeline.analyse(recording, epoch_windows(recording.trials),
+                              options(compare=tmp_path / "control.nix"))
+    row = result.tables["information_gain_comparison"].iloc[0]
+    assert row["n_trials"] == row["n_trials_control"] == 60
+    assert result.tables["information_gain_by_area"]["n_trials"].iloc[0] == 120
+    assert row["low"] > 0.2 and row["auc"] > 0.95 and row["q_value"] < 0.001
+    assert any("60 of 120 trials" in warning for warning in result.warnings)
+
+
+# --- brains -------------------------------------------------------------------------------------
+
+
+def analyse_file(tmp_path, path, *arguments):
+    assert pipeline.main([str(path), "--out", str(tmp_path), "--quiet", *arguments]) == 0
+    return pd.read_csv(tmp_path / "information_gain.csv")
+
+
+def test_mouse_brain_knows_the_stimulus_after_it_came_and_not_at_once(shared, tmp_path):
+    path = shared / "recordings" / "steinmetz2019_session1.nix"
+    early = analyse_file(tmp_path, path, "--window", "0", "40", "--permutations", "2000")
+    late = analyse_file(tmp_path, path, "--window", "50", "400", "--permutations", "6000")
+    # A false discovery among 423 units is no surprise in mutual information.
+    assert (early["q_value"] < 0.05).sum() == (early["spike_count_q_value"] < 0.05).sum() == 0
+    assert (early["mutual_information_q_value"] < 0.05).sum() <= 2
+    assert (late["q_value"] < 0.05).sum() >= 3
+    assert (late["mutual_information_q_value"] < 0.05).sum() > 50
+    assert (late["spike_count_q_value"] < 0.05).sum() > 100
+
+
+def test_monkey_cortex_knows_the_object(shared, tmp_path):
+    path = shared / "recordings" / "zhang_desimone_it_1006.nix"
+    units = analyse_file(tmp_path, path)
+    recording = Recording.read(path)
+    count = recording.responses(epoch_windows(recording.trials)).count
+    labels = recording.trials.label
+    # The asymptotic test finds the same units: three of seven, in the whole trial.
+    known = [stats.kruskal(*[count[labels == c, u] for c in np.unique(labels)]).pvalue
+             for u in range(7)]
+    found = units["spike_count_q_value"] < 0.05
+    assert found.tolist() == (stats.false_discovery_control(known) < 0.05).tolist()
+    assert found.sum() == 3
+
+
+def test_most_units_of_monkey_cortex_know_the_object_at_the_positions_it_was_shown_at(
+        shared, tmp_path):
+    path = shared / "recordings" / "zhang_desimone_it_1006.nix"
+    units = analyse_file(tmp_path, path, "--within", "position")
+    recording = Recording.read(path)
+    count = recording.responses(epoch_windows(recording.trials)).count
+    labels, position = recording.trials.label, recording.trials.annotations["position"]
+    # As the asymptotic distribution of the sum of three independent statistics has it.
+    h = [sum(stats.kruskal(*[count[(labels == c) & (position == p), u] for c in np.unique(labels)]
+                           ).statistic for p in np.unique(position)) for u in range(7)]
+    known = stats.chi2.sf(h, 3 * 6)
+    np.testing.assert_allclose(units["spike_count_p_value"], known, atol=0.03)
+    assert ((units["spike_count_q_value"] < 0.05).sum()
+            == (stats.false_discovery_control(known) < 0.05).sum() == 6)
+
+
+def test_too_few_permutations_for_spike_counts_are_said(shared, tmp_path, capsys):
+    path = shared / "recordings" / "zhang_desimone_it_1006.nix"
+    units = analyse_file(tmp_path, path, "--permutations", "30")
+    # Three units at the smallest p there is, 1/31, cannot be significant among seven.
+    assert (units["spike_count_q_value"] > 0.05).all()
+    assert "raise --permutations to 140" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["--within", "depth"], "no such array annotation; there are: position"),
+    (["--within", "position", "--block-trials", "100"], "at most half of the 139 trials"),
+])
+def test_strata_that_cannot_be_are_one_line(shared, tmp_path, capsys, arguments, says):
+    path = shared / "recordings" / "zhang_desimone_it_1006.nix"
+    assert pipeline.main([str(path), "--out", str(tmp_path), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert says in error and error.startswith("error: ") and error.count("\n") == 1
+
+
+def test_control_that_cannot_be_read_is_said_before_the_work(shared, tmp_path, capsys):
+    path = shared / "recordings" / "zhang_desimone_it_1006.nix"
+    arguments = [str(path), "--out", str(tmp_path), "--compare", str(tmp_path / "none.nix")]
+    assert pipeline.main(arguments) == 2
+    assert capsys.readouterr().err.startswith("error: --compare")
+    assert not list(tmp_path.iterdir())
+
+
+def test_recording_against_itself_is_no_different(shared, tmp_path):
+    path = shared / "recordings" / "zhang_desimone_it_1006.nix"
+    analyse_file(tmp_path, path, "--compare", str(path), "--window", "100", "200",
+                 "--permutations", "300")
+    row = pd.read_csv(tmp_path / "information_gain_comparison.csv").iloc[0]
+    assert row["n_trials"] == row["n_trials_control"] == 419
+    assert row["difference"] == pytest.approx(0, abs=0.002) and row["p_value"] > 0.5

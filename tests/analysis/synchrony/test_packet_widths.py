@@ -1,0 +1,433 @@
+"""Pulse packets: published values, brute force over the definition, laws, nulls and controls."""
+
+import argparse
+import math
+
+import numpy as np
+import pytest
+from builders import planted, recording_of_layers
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from ephys_snn.analysis.results import write_results
+from ephys_snn.analysis.synchrony.packet_widths import (
+    NULLS,
+    WIDTHS,
+    analyse_synchrony,
+    choose_trials,
+    dither_spikes,
+    exchange_windows,
+    exchangeable_groups,
+    shuffle_trials,
+    window_spikes,
+)
+from ephys_snn.analysis.synchrony.pipeline import PIPELINE, main
+from ephys_snn.pulse_packets import pulse_packets
+from ephys_snn.recording import Recording, Trials, Units, decision_windows, epoch_windows
+
+# The authors' 4x400 network on 150 images: active units, latency, SD, IQR, shortest half (ms).
+REFERENCE = {
+    ("input", "all"): (79.15, 2.035, 1.502, 1.694, 0.382),
+    ("layer_1", "all"): (187.59, 2.832, 1.151, 1.321, 0.865),
+    ("layer_1", "excitatory"): (106.95, None, None, None, 0.991),
+    ("layer_1", "inhibitory"): (80.63, None, None, None, 0.461),
+    ("layer_2", "all"): (49.01, 5.726, 0.909, 1.309, 1.075),
+    ("layer_2", "excitatory"): (20.37, None, None, None, 0.832),
+    ("layer_2", "inhibitory"): (28.65, None, None, None, 1.008),
+    ("layer_3", "all"): (24.71, 6.557, 0.398, 0.364, 0.281),
+    ("layer_3", "excitatory"): (16.91, None, None, None, 0.249),
+    ("layer_3", "inhibitory"): (7.80, None, None, None, 0.231),
+    ("layer_4", "all"): (37.45, 6.877, 0.095, 0.142, 0.082),
+    ("layer_4", "excitatory"): (21.72, None, None, None, 0.063),
+    ("layer_4", "inhibitory"): (15.73, None, None, None, 0.048),
+}
+MEASURES = ("active_units", "latency_ms", "sd_ms", "iqr_ms", "shortest_half_ms")
+
+
+@pytest.fixture(scope="module")
+def reference_table(reference_recording):
+    windows = decision_windows(reference_recording.trials)
+    return analyse_synchrony(reference_recording, windows, n_surrogates=20,
+                             max_null_trials=60).table.set_index(["area", "cell_type"])
+
+
+@pytest.mark.parametrize(("area", "cell_type"), REFERENCE)
+def test_published_network(reference_table, area, cell_type):
+    for measure, value in zip(MEASURES, REFERENCE[area, cell_type], strict=True):
+        if value is not None:
+            # To 1 %, and to the last digit of what was published.
+            assert reference_table.loc[(area, cell_type), measure] == \
+                pytest.approx(value, rel=0.01, abs=0.0006), measure
+
+
+def test_packet_spreads_first_and_carries_more_than_stimulus_locking(reference_table):
+    ratio = reference_table.xs("all", level="cell_type")["shuffled_shortest_half_ratio"]
+    assert ratio["layer_4"] < ratio["layer_3"] < ratio["layer_2"] < 1 < ratio["input"]
+
+
+def test_units_that_decide_are_not_computable(reference_table):
+    row = reference_table.loc[("output", "all")]
+    assert row["note"].startswith("not computable: its units make the decision")
+    assert row["n_units"] == 10 and row["n_trials"] == 0
+    assert np.isnan(row["active_units"])
+
+
+def test_untrained_network_relays_one_volley_that_only_narrows(untrained_reference_recording):
+    windows = decision_windows(untrained_reference_recording.trials)
+    table = analyse_synchrony(untrained_reference_recording, windows, n_surrogates=0).table
+    width = table[table["cell_type"] == "all"].set_index("area")["shortest_half_ms"]
+    hidden = width[["layer_1", "layer_2", "layer_3", "layer_4"]]
+    assert hidden.is_monotonic_decreasing
+    assert width["layer_4"] == pytest.approx(0.093, rel=0.01)
+
+
+# The definitions, by brute force
+
+
+def brute_force(latency):
+    """(size, median, SD, IQR, shortest half) of one trial, one number at a time."""
+    s = sorted(x for x in latency if math.isfinite(x))
+    n = len(s)
+    if n < 5:
+        return (n,) + (math.nan,) * 4
+    mean = sum(s) / n
+    k = n // 2
+
+    def quantile(q):
+        position = q * (n - 1)
+        low = math.floor(position)
+        high = min(low + 1, n - 1)
+        return s[low] + (position - low) * (s[high] - s[low])
+
+    return (n, quantile(0.5), math.sqrt(sum((x - mean) ** 2 for x in s) / n),
+            quantile(0.75) - quantile(0.25), min(s[i + k] - s[i] for i in range(n - k)))
+
+
+times = st.one_of(st.just(math.inf), st.floats(-50, 50, width=32))
+latencies = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=14),
+                       elements=times)
+
+
+@given(latencies)
+def test_packets_against_the_definition(latency):
+    packets = np.array(pulse_packets(latency)).T
+    expected = np.array([brute_force(row) for row in latency])
+    np.testing.assert_allclose(packets, expected, atol=1e-9)
+
+
+def test_chunks_make_no_difference(monkeypatch):
+    rng = np.random.default_rng(0)
+    latency = np.where(rng.random((50, 30)) < 0.3, rng.normal(size=(50, 30)), np.inf)
+    whole = pulse_packets(latency)
+    monkeypatch.setattr("ephys_snn.pulse_packets.CHUNK", 100)
+    np.testing.assert_array_equal(np.array(pulse_packets(latency)), np.array(whole))
+
+
+def test_widths_of_a_normal_packet():
+    # SD 1; the shortest half of a normal distribution is its central half, like its IQR.
+    packets = pulse_packets(np.random.default_rng(0).normal(size=(20, 20000)))
+    assert packets.sd.mean() == pytest.approx(1, rel=0.01)
+    assert packets.iqr.mean() == pytest.approx(1.349, rel=0.01)
+    assert packets.shortest_half.mean() == pytest.approx(1.349, rel=0.02)
+
+
+@given(latencies, st.floats(-100, 100), st.floats(0.01, 100))
+def test_shift_and_scale(latency, shift, scale):
+    before, after = pulse_packets(latency), pulse_packets(scale * latency + shift)
+    np.testing.assert_array_equal(after.size, before.size)
+    np.testing.assert_allclose(after.latency, scale * before.latency + shift, atol=1e-8)
+    for width in ("sd", "iqr", "shortest_half"):
+        np.testing.assert_allclose(getattr(after, width), scale * getattr(before, width),
+                                   atol=1e-8)
+
+
+@given(latencies, st.randoms(use_true_random=False), st.integers(0, 5))
+def test_order_of_units_and_silent_units_change_nothing(latency, random, n_silent):
+    order = random.sample(range(latency.shape[1]), latency.shape[1])
+    padded = np.column_stack([latency[:, order], np.full((len(latency), n_silent), np.inf)])
+    np.testing.assert_allclose(np.array(pulse_packets(padded)), np.array(pulse_packets(latency)),
+                               atol=1e-12)
+
+
+def test_silent_units_change_fractions_only(independent):
+    more = with_silent_units(independent, 7)
+    before, after = (analyse_synchrony(recording, epoch_windows(recording.trials),
+                                       n_surrogates=0).table.iloc[0]
+                     for recording in (independent, more))
+    assert after["n_units"] == before["n_units"] + 7
+    assert after["active_fraction"] * after["n_units"] == pytest.approx(before["active_units"])
+    for measure in MEASURES:
+        assert after[measure] == before[measure]
+
+
+# The nulls
+
+
+def with_silent_units(recording, number):
+    units = recording.units
+    silent = np.array([f"silent {i}" for i in range(number)])
+    trains = [recording.spikes_of(unit) for unit in range(len(units))] + [np.empty(0)] * number
+    return Recording.from_spike_trains(
+        trains, Units(np.append(units.unit_id, silent), np.append(units.name, silent),
+                      np.append(units.area, np.full(number, "A")),
+                      np.append(units.cell_type, np.full(number, ""))), recording.trials)
+
+
+@pytest.fixture
+def independent():
+    return planted(common_jitter=0.0)
+
+
+def p_values(recording, null, windows=None, **options):
+    windows = epoch_windows(recording.trials) if windows is None else windows
+    row = analyse_synchrony(recording, windows, n_surrogates=19, **options).table.iloc[0]
+    return [row[f"{null}_{width}_p_value"] for width in WIDTHS]
+
+
+@pytest.mark.parametrize("decisions", [False, True])
+def test_no_synchrony_beyond_locking_is_not_significant(decisions):
+    """p is uniform on 1/20 ... 1, also where windows end at decisions of varying times."""
+    p = []
+    for seed in range(60):
+        recording = planted(0.0, seed, decisions=decisions)
+        windows = decision_windows(recording.trials) if decisions else None
+        p.append(p_values(recording, "shuffled", windows))
+    p = np.array(p)
+    assert (p <= 0.05).mean(axis=0).max() <= 0.15  # 0.05 expected, SD 0.03
+    np.testing.assert_allclose(p.mean(axis=0), 0.525, atol=0.12)  # SD 0.037
+
+
+def test_jitter_common_to_the_units_of_a_trial_is_significant():
+    for seed in range(5):
+        assert p_values(planted(5.0, seed), "shuffled") == [0.05, 0.05]
+
+
+def test_locking_that_differs_between_classes_is_not_taken_for_synchrony():
+    # Were labels ignored, volleys at 10, 20 and 30 ms would look like common jitter.
+    recording = planted(0.0)
+    shift = np.array([0.0, 10.0, 20.0])[recording.trials.label.astype(int)]
+    trial = np.floor(recording.spike_times / 100).astype(int)
+    moved = [recording.spikes_of(u) + shift[trial[recording.offsets[u]:recording.offsets[u + 1]]]
+             for u in range(len(recording.units))]
+    classes = Recording.from_spike_trains(moved, recording.units, recording.trials)
+    assert min(p_values(classes, "shuffled")) > 0.05
+    one_class = recording.trials.__class__(
+        recording.trials.onset, recording.trials.duration, np.full(60, "all"),
+        recording.trials.decision_time, recording.trials.decision_label)
+    unlabelled = Recording.from_spike_trains(moved, recording.units, one_class)
+    assert p_values(unlabelled, "shuffled") == [0.05, 0.05]
+
+
+def test_slow_drift_is_synchrony_unless_only_neighbours_are_exchanged():
+    rng = np.random.default_rng(0)
+    onset = 100.0 * np.arange(90)
+    latency = 30 + rng.normal(size=(90, 30)) + np.linspace(-5, 5, 90)[:, None]
+    names = np.arange(30).astype(str)
+    nothing = np.full(90, "")
+    recording = Recording.from_spike_trains(
+        list((onset[:, None] + latency).T),
+        Units(names, names, np.full(30, "A"), np.full(30, "")),
+        Trials(onset, np.full(90, 60.0), nothing, np.full(90, np.nan), nothing))
+    assert p_values(recording, "shuffled") == [0.05, 0.05]
+    assert min(p_values(recording, "shuffled", neighbours=3)) > 0.05
+
+
+def test_dither_finds_what_is_finer_than_it_and_nothing_else():
+    names = np.arange(40).astype(str)
+    onset = 100.0 * np.arange(40)
+    rng = np.random.default_rng(0)
+
+    def recording(latency):
+        return Recording.from_spike_trains(
+            list((onset[:, None] + latency).T),
+            Units(names, names, np.full(40, "A"), np.full(40, "")),
+            Trials(onset, np.full(40, 50.0), np.full(40, "a"), np.full(40, np.nan),
+                   np.full(40, "")))
+
+    sharp = recording(25 + rng.normal(scale=0.5, size=(40, 40)))
+    flat = recording(rng.uniform(0, 50, size=(40, 40)))
+    assert p_values(sharp, "dithered", dither=5.0) == [0.05, 0.05]
+    assert min(p_values(flat, "dithered", dither=5.0)) > 0.05
+
+
+@given(st.integers(1, 20), st.integers(1, 8), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_shuffling_keeps_every_units_responses_within_their_class(n_trials, n_units, n_classes,
+                                                                  seed):
+    rng = np.random.default_rng(seed)
+    latency = np.where(rng.random((n_trials, n_units)) < 0.5, rng.random((n_trials, n_units)),
+                       np.inf)
+    group = rng.integers(n_classes, size=n_trials)
+    shuffled = shuffle_trials(latency, group, rng)
+    for each in np.unique(group):
+        np.testing.assert_array_equal(np.sort(shuffled[group == each], axis=0),
+                                      np.sort(latency[group == each], axis=0))
+
+
+def test_shuffling_makes_units_independent():
+    latency = np.repeat(np.arange(4.0)[:, None], 2, axis=1)  # two units in step, 4 trials
+    rng = np.random.default_rng(0)
+    seen = [tuple(np.argsort(s[:, 0])[s[:, 1].argsort().argsort()])
+            for s in (shuffle_trials(latency, np.zeros(4, int), rng) for _ in range(2400))]
+    counts = [seen.count(each) for each in set(seen)]
+    assert len(counts) == 24  # every relative order, equally often
+    assert min(counts) > 60 and max(counts) < 145
+
+
+@given(hnp.arrays(np.float64, 20, elements=st.floats(0, 9.99)), st.floats(0.01, 30),
+       st.integers(0, 2**32 - 1))
+def test_dithered_spikes_stay_in_their_window_and_near(times, dither, seed):
+    start, stop = np.zeros(20), np.full(20, 10.0)
+    moved = dither_spikes(times, start, stop, dither, np.random.default_rng(seed))
+    assert (moved >= 0).all() and (moved <= 10).all()
+    assert (np.abs(moved - times) <= dither + 1e-9).all()
+
+
+def test_dither_leaves_a_constant_rate_constant():
+    rng = np.random.default_rng(0)
+    times = rng.uniform(0, 10, 100_000)
+    moved = dither_spikes(times, np.zeros(len(times)), np.full(len(times), 10.0), 3.0, rng)
+    assert np.histogram(moved, bins=10, range=(0, 10))[0] == pytest.approx(10_000, rel=0.05)
+
+
+def test_window_spikes_are_those_of_the_responses(reference_recording):
+    units = reference_recording.units_in("layer_2")
+    windows = decision_windows(reference_recording.trials)
+    responses = reference_recording.responses(windows, units)
+    latency, trial, unit = window_spikes(reference_recording, windows, units)
+    first = np.full(responses.latency.shape, np.inf)
+    np.minimum.at(first, (trial, unit), latency)
+    np.testing.assert_array_equal(first, responses.latency)
+    assert len(latency) == responses.count.sum()
+
+
+def test_responses_are_observed_as_long_as_the_longest_window_of_their_class():
+    recording = planted(0.0, n_trials=20, n_classes=2, decisions=True)
+    windows = decision_windows(recording.trials)
+    seen = exchange_windows(recording, windows)
+    for label in recording.trials.classes:
+        members = recording.trials.label == label
+        np.testing.assert_allclose(seen.durations[members], windows.durations[members].max())
+
+
+def test_trials_without_repetition_are_left_out_and_said():
+    group = exchangeable_groups(np.array(["a", "b", "a", "c"]))
+    assert group.tolist() == [0, -1, 0, -1]
+    recording = planted(0.0, n_trials=12, n_classes=1)
+    trials = recording.trials
+    labels = np.array(["x", *["y"] * 11])
+    single = Recording.from_spike_trains(
+        [recording.spikes_of(u) for u in range(len(recording.units))], recording.units,
+        Trials(trials.onset, trials.duration, labels, trials.decision_time,
+               trials.decision_label))
+    row = analyse_synchrony(single, epoch_windows(trials), n_surrogates=19).table.iloc[0]
+    assert row["shuffled_n_trials"] == 11 and row["dithered_n_trials"] == 12
+    assert "without 1 of 12 trials" in row["note"]
+    alone = Recording.from_spike_trains(
+        [recording.spikes_of(u) for u in range(len(recording.units))], recording.units,
+        Trials(trials.onset, trials.duration, np.arange(12).astype(str), trials.decision_time,
+               trials.decision_label))
+    row = analyse_synchrony(alone, epoch_windows(trials), n_surrogates=19).table.iloc[0]
+    assert np.isnan(row["shuffled_sd_p_value"]) and np.isfinite(row["dithered_sd_p_value"])
+    assert "without 12 of 12 trials" in row["note"]
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=60), st.integers(1, 40),
+       st.integers(0, 99))
+def test_chosen_trials_keep_repetitions(labels, max_trials, seed):
+    labels = np.array(labels)
+    chosen = choose_trials(labels, max_trials, np.random.default_rng(seed))
+    assert len(chosen) == min(max_trials, len(labels)) == len(set(chosen.tolist()))
+    assert (np.diff(chosen) > 0).all()
+    if max_trials >= 60:
+        assert len(chosen) == len(labels)
+
+
+def test_many_classes_are_left_out_rather_than_thinned():
+    labels = np.repeat(np.arange(100), 20)
+    chosen = choose_trials(labels, 100, np.random.default_rng(0))
+    assert np.unique(labels[chosen], return_counts=True)[1].tolist() == [10] * 10
+    few = choose_trials(np.repeat([0, 1], 1000), 100, np.random.default_rng(0))
+    assert (few < 1000).sum() == 50
+
+
+def test_what_limits_the_width_is_said():
+    few = planted(0.0, n_units=3)
+    note = analyse_synchrony(few, epoch_windows(few.trials)).table["note"][0]
+    assert note == "not computable: 3 units, and a packet width needs 5"
+    sharp = recording_of_layers({"A": np.random.default_rng(0).uniform(1, 1.1, (9, 20))},
+                                np.array(["a"] * 9), resolution=10.0)
+    result = analyse_synchrony(sharp, epoch_windows(sharp.trials), n_surrogates=0)
+    assert "finer than the recording's time resolution of 10 ms" in result.table["note"][0]
+    assert result.dither == 10.0
+
+
+def test_the_same_seed_gives_the_same_table_and_another_gives_another(independent):
+    def table(seed):
+        return analyse_synchrony(independent, epoch_windows(independent.trials), n_surrogates=9,
+                                 seed=seed).table
+
+    assert table(1).equals(table(1))
+    assert not table(1).equals(table(2))
+    assert table(1)["sd_ms"].equals(table(2)["sd_ms"])
+
+
+# The pipeline
+
+
+def options(*argv):
+    parser = argparse.ArgumentParser()
+    PIPELINE.add_options(parser)
+    args = parser.parse_args(["--surrogates", "9", "--elephant-units", "8", "--elephant-trials",
+                              "20", "--elephant-shuffles", "2", *argv])
+    args.seed, args.quiet = 0, True
+    return args
+
+
+def test_pipeline_on_the_reference_network(reference_recording, tmp_path):
+    windows = decision_windows(reference_recording.trials)
+    result = PIPELINE.analyse(reference_recording, windows, options())
+    assert result.summary[0] == (
+        "The packet first spreads from 0.38 ms (input) to 1.08 ms (layer_2), then tightens to "
+        "0.08 ms (layer_4): shortest half, mean over 150 trials.")
+    assert any(warning.startswith("output: not computable") for warning in result.warnings)
+    written = {path.name for path in write_results(result, reference_recording, tmp_path)}
+    assert written == {"synchrony.png", "synchrony_elephant.png", "synchrony.csv",
+                       "synchrony_elephant.csv", "synchrony.json"}
+    header = (tmp_path / "synchrony.csv").read_text().splitlines()[0]
+    assert header.startswith("area,cell_type,n_units,n_trials,active_units,active_fraction,"
+                             "latency_ms,sd_ms,iqr_ms,shortest_half_ms,")
+    for null in NULLS:
+        assert f"{null}_shortest_half_q_value" in header
+
+
+REAL = {
+    "riehle1997_winny131_23.nix": ((), "2 units, and a packet width needs 5"),
+    "zhang_desimone_it_1006.nix": ((), None),
+    "locust20000421.nix": ((), "4 units, and a packet width needs 5"),
+    "steinmetz2019_session1.nix": (("--trials", "stimulus", "--areas", "VISp,SUB"),
+                                   "time resolution is 10 ms"),
+    "File_spike2_1.smr": (("--one-area", "X", "--trials", "Stim", "--window", "0", "100"),
+                          "no unit spikes in any response window"),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_recordings_from_the_command_line(shared, tmp_path, capsys, name):
+    argv, limit = REAL[name]
+    path = str(shared / "recordings" / name)
+    assert main([path, *argv, "--out", str(tmp_path), "--surrogates", "9", "--elephant-units",
+                 "6", "--elephant-trials", "10", "--elephant-shuffles", "2", "--quiet"]) == 0
+    assert (tmp_path / "synchrony.png").stat().st_size > 10_000
+    said = capsys.readouterr().err
+    if limit is not None:
+        assert limit in said
+
+
+@pytest.mark.parametrize("argv", [("--dither", "0"), ("--dither", "nan"), ("--surrogates", "0"),
+                                  ("--shuffle-neighbours", "1"), ("--bin", "-1")])
+def test_senseless_options_are_refused(argv, capsys):
+    assert main(["recording.nix", *argv]) == 2
+    assert argv[0] in capsys.readouterr().err
+
+
