@@ -100,8 +100,10 @@ def session_of_pynapple(units: pynapple.TsGroup, trials: pynapple.IntervalSet) -
 
     Times are seconds in pynapple and ms here.
     """
+    # By default pynapple's support is from the first spike to the last, so trials may reach beyond.
     support = units.time_support
-    start, stop = float(support.start[0]) * MS, float(support.end[-1]) * MS
+    start = float(min(support.start[0], trials.start.min(initial=np.inf))) * MS
+    stop = float(max(support.end[-1], trials.end.max(initial=-np.inf))) * MS
     metadata = units.metadata
     trains = []
     for key in units.index:

@@ -6,7 +6,7 @@ Where a file leaves a choice open and offers exactly one candidate, it is taken 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def read_recording(source: str | Path | Session, *, area: str = "area", one_area
         session, TrialChoice(trials, from_event, to_event, trials_table, label, trial_duration),
         name, notes)
     spikes = [_checked_times(train, name) for train in session.trains]
-    stated_order = areas if areas is not None else session.annotations.get("areas")
+    stated_order = areas if areas is not None else _stated_areas(session.annotations)
     present = sort_labels(units.area)
     recording = Recording.from_spike_trains(
         spikes, units, recorded_trials,
@@ -180,7 +180,15 @@ def _order_areas(stated: Sequence[str] | None, present: Sequence[str], path: Pat
     return (*(area for area in stated if area in present), *rest)
 
 
-def _stated_resolution(annotations: dict[str, Any]) -> float | None:
+def _stated_areas(annotations: Mapping[str, Any]) -> list[str] | None:
+    """The order of the areas that a file states; NIX makes a list of one a word."""
+    stated = annotations.get("areas")
+    if isinstance(stated, (str, list, tuple, np.ndarray)) and np.size(stated):
+        return text(stated).tolist()
+    return None
+
+
+def _stated_resolution(annotations: Mapping[str, Any]) -> float | None:
     value = annotations.get("time_resolution_ms")
     return float(value) if isinstance(value, (int, float, np.number)) and value > 0 else None
 
