@@ -4,19 +4,15 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-COMMANDS = {
+# The module that ``python -m`` would run, and what it does; the pipelines come from their list.
+BEFORE = {
     "train": ("ephys_snn.train", "train a network on labelled data"),
     "record": ("ephys_snn.record", "record a network as if it were a brain"),
     "inspect": ("ephys_snn.inspect", "what a file offers, and how to analyse it"),
     "convert": ("ephys_snn.convert", "write any recording by the contract"),
-    "synchrony": ("ephys_snn.analysis.synchrony.pipeline", "pulse packets of every area"),
-    "information-gain": ("ephys_snn.analysis.information.pipeline",
-                         "what active units tell about the class"),
-    "pathways": ("ephys_snn.analysis.pathways.pipeline",
-                 "class-specific pathways through the areas"),
-    "separability": ("ephys_snn.analysis.separability.pipeline",
-                     "decoding of the class from every area"),
-    "report": ("ephys_snn.report.page", "all of these, on one page"),
+}
+AFTER = {
+    "report": ("ephys_snn.report.__main__", "all of these questions, on one page"),
 }
 
 
@@ -27,18 +23,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(usage())
         return 0 if arguments else 2
     name, *rest = arguments
-    if name not in COMMANDS:
-        print(f"error: there is no command '{name}'; choose from {', '.join(COMMANDS)}",
-              file=sys.stderr)
-        return 2
-    return import_module(COMMANDS[name][0]).main(rest)
+    fixed = BEFORE | AFTER
+    if name in fixed:
+        return import_module(fixed[name][0]).main(rest)
+    from ephys_snn.analysis import pipelines, run
+
+    for pipeline in pipelines():
+        if pipeline.command == name:
+            return run(pipeline, rest)
+    print(f"error: there is no command '{name}'; choose from {', '.join(commands())}",
+          file=sys.stderr)
+    return 2
+
+
+def commands() -> dict[str, str]:
+    """Every command and what it does or asks."""
+    from ephys_snn.analysis import pipelines
+
+    return {**{name: about for name, (_, about) in BEFORE.items()},
+            **{pipeline.command: pipeline.question for pipeline in pipelines()},
+            **{name: about for name, (_, about) in AFTER.items()}}
 
 
 def usage() -> str:
     """What the commands are, a line each."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:{width}}  {about}" for name, (_, about) in COMMANDS.items()]
-    return "\n".join(["usage: ephys-snn COMMAND ...", "", *lines, "",
+    about = commands()
+    width = max(map(len, about))
+    return "\n".join(["usage: ephys-snn COMMAND ...", "",
+                      *(f"  {name:{width}}  {text}" for name, text in about.items()), "",
                       "ephys-snn COMMAND --help tells the options."])
 
 

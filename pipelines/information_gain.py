@@ -1,9 +1,11 @@
-"""Which units tell the class of a trial, and more so in deeper areas?
+"""What does the activity of one unit say about the class of the trial?
 
 python pipelines/information_gain.py RECORDING [options]; --help lists them.
 """
 
-from ephys_snn.analysis.information.pipeline import main
+import sys
+
+from ephys_snn.__main__ import main
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(["information-gain", *sys.argv[1:]]))

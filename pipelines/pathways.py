@@ -1,9 +1,11 @@
-"""Which units route the activity of a class, and do they prefer it more with depth?
+"""Do classes have units and connections of their own?
 
 python pipelines/pathways.py RECORDING [options]; --help lists them.
 """
 
-from ephys_snn.analysis.pathways.pipeline import main
+import sys
+
+from ephys_snn.__main__ import main
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(["pathways", *sys.argv[1:]]))

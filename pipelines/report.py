@@ -1,6 +1,8 @@
-"""Everything about a recording on one page: python pipelines/report.py RECORDING."""
+"""All that the pipelines find, on one page: python pipelines/report.py RECORDING [options]."""
 
-from ephys_snn.report.page import main
+import sys
+
+from ephys_snn.__main__ import main
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(["report", *sys.argv[1:]]))

@@ -1,9 +1,11 @@
-"""Can the class of a trial be told from each area, and from when on?
+"""From when on can the class of a trial be decoded from each area?
 
 python pipelines/separability.py RECORDING [options]; --help lists them.
 """
 
-from ephys_snn.analysis.separability.pipeline import main
+import sys
+
+from ephys_snn.__main__ import main
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(["separability", *sys.argv[1:]]))

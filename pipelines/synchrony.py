@@ -1,6 +1,11 @@
-"""Pulse packets of a recording, network or brain: `python pipelines/synchrony.py RECORDING`."""
+"""How tight are pulse packets, and where do they spread or re-converge?
 
-from ephys_snn.analysis.synchrony.pipeline import main
+python pipelines/synchrony.py RECORDING [options]; --help lists them.
+"""
+
+import sys
+
+from ephys_snn.__main__ import main
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(["synchrony", *sys.argv[1:]]))

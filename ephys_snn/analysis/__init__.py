@@ -1,1 +1,36 @@
-"""Analyses of recordings, a package for each question, and what they share."""
+"""Analyses of recordings: a package for each question, and one list of them.
+
+To add an analysis, add a folder whose ``__init__`` gives a `Pipeline` called ``PIPELINE``, and its
+name to `PACKAGES`. The commands, the report and the study go through this list.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+
+from ephys_snn.analysis.control import add_compare_option, open_control
+from ephys_snn.analysis.pipeline import Addition, Pipeline, StudyColumns
+from ephys_snn.analysis.results import PipelineResult, provenance, results_folder, write_results
+from ephys_snn.analysis.runner import (
+    analyse_besides,
+    analysis_parser,
+    results_path,
+    run,
+)
+
+__all__ = ["PACKAGES", "Addition", "Pipeline", "PipelineResult", "StudyColumns",
+           "add_compare_option", "analyse_besides", "analysis_parser", "open_control", "pipelines",
+           "provenance", "results_folder", "results_path", "run", "write_results"]
+
+# In the order of the report.
+PACKAGES = (
+    "synchrony",
+    "information",
+    "pathways",
+    "separability",
+)
+
+
+def pipelines() -> Iterator[Pipeline]:
+    """The pipeline of every package, which is imported when its turn comes."""
+    for package in PACKAGES:
+        yield import_module(f"{__name__}.{package}").PIPELINE

@@ -1,75 +1,100 @@
-"""What all pipelines have in common: read the recording, analyse, write, say what was found."""
+"""What an analysis is to the others: its question, its options, its answer in words and columns."""
+
+from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from ephys_snn.analysis.results import PipelineResult, results_folder, write_results
-from ephys_snn.analysis.single_units import pipeline as single_units
-from ephys_snn.cli import Parser, command, number
-from ephys_snn.recording import Recording, ResponseWindows, add_recording_options, open_recording
+import pandas as pd
+
+from ephys_snn.analysis.results import PipelineResult
+from ephys_snn.recording import Recording, ResponseWindows
+
+Options = argparse._ActionsContainer  # a parser, or a group of one
 
 
-class Pipeline(NamedTuple):
-    """One analysis as a command.
+@dataclass(frozen=True)
+class StudyColumns:
+    """What an analysis adds to the table across recordings, which has a row per area and cell type.
+
+    Attributes
+    ----------
+    table : str
+        The table of the analysis that they are from; it has the columns `area` and `note`, and
+        where there is no `cell_type`, its rows are about all units.
+    names : dict of str to str
+        A column of it, and what it is called in the study.
+    by : str
+        A column of a table that has several rows per area and cell type: its values stand before
+        the names.
+    """
+
+    table: str
+    names: Mapping[str, str]
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One analysis: all that commands, report, study and documents know of it.
 
     Attributes
     ----------
     name : str
+        Of its JSON and main table; as a command, with - instead of _.
+    title : str
+        Over its section of the report.
+    question : str
+        What it asks, in a sentence.
     description : str
-        One sentence for ``--help``.
+        What it does, in a sentence, for its own ``--help``.
+    measure, null : str
+        The main measures, and what they are compared with.
     add_options : callable
         Adds the options of this pipeline alone to a parser.
     analyse : callable
-        (recording, windows, options) to `PipelineResult`.
+        (recording, windows, options) to `PipelineResult`; the options are its own, ``seed`` and
+        ``quiet``.
+    captions : dict of str to str
+        Figure stem to caption; of numbered figures, the stem before the number.
+    findings : callable
+        (its tables, whether the order of the areas has a meaning) to the answer, in a sentence.
+    study : StudyColumns
     """
 
     name: str
+    title: str
+    question: str
     description: str
-    add_options: Callable[[argparse.ArgumentParser], None]
+    measure: str
+    null: str
+    add_options: Callable[[Options], None]
     analyse: Callable[[Recording, ResponseWindows, argparse.Namespace], PipelineResult]
+    captions: Mapping[str, str]
+    findings: Callable[[Mapping[str, pd.DataFrame], bool], str]
+    study: StudyColumns
+
+    @property
+    def command(self) -> str:
+        """Its name on a command line."""
+        return self.name.replace("_", "-")
 
 
-def add_output_options(parser: argparse.ArgumentParser) -> None:
-    """Add where results go, in which form, and the seed."""
-    group = parser.add_argument_group("results")
-    group.add_argument("--out", metavar="DIR", type=Path,
-                       help="folder for the results (default: results/<file stem>)")
-    group.add_argument("--format", choices=("png", "svg", "pdf"), default="png",
-                       help="format of the figures (default: %(default)s)")
-    group.add_argument("--dpi", type=number(int, least=1), default=150, metavar="N",
-                       help="resolution of PNG figures (default: %(default)s)")
-    group.add_argument("--seed", type=number(int, least=0), default=0, metavar="N",
-                       help="seed of everything random (default: %(default)s)")
-    group.add_argument("--quiet", action="store_true",
-                       help="no progress bars and no summary; errors and warnings still show")
+@dataclass(frozen=True)
+class Addition:
+    """What any analysis does besides, where options ask for it.
 
+    Attributes
+    ----------
+    name, title, add_options, captions
+        As of a `Pipeline`.
+    analyse : callable
+        As of a `Pipeline`; None where the options do not ask.
+    """
 
-def results_path(args: argparse.Namespace) -> Path:
-    """Folder of the results: as asked, else results/<file stem>."""
-    return args.out or Path("results") / args.recording.stem
-
-
-@command
-def run(pipeline: Pipeline, argv: Sequence[str] | None = None) -> None:
-    """Run a pipeline as a command line."""
-    parser = Parser(prog=f"ephys-snn {pipeline.name.replace('_', '-')}",
-                    description=pipeline.description)
-    add_recording_options(parser)
-    pipeline.add_options(parser.add_argument_group("analysis"))
-    add_output_options(parser)
-    args = parser.parse_args(argv)
-    recording, windows = open_recording(args)
-    results_folder(results_path(args))  # before the work, not after it
-    # What may ask for another choice comes before the long work, but is told after it.
-    besides = single_units.analyse(recording, windows, args)
-    results = [pipeline.analyse(recording, windows, args), *besides]
-    written = [path for result in results for path in write_results(
-        result, recording, results_path(args), args.format, args.dpi)]
-    for warning in [*recording.notes, *(line for result in results for line in result.warnings)]:
-        print(f"note: {warning}", file=sys.stderr)
-    if not args.quiet:
-        print("\n".join(line for result in results for line in result.summary))
-        print("\n".join(f"wrote {path}" for path in written))
+    name: str
+    title: str
+    add_options: Callable[[Options], None]
+    analyse: Callable[[Recording, ResponseWindows, argparse.Namespace], PipelineResult | None]
+    captions: Mapping[str, str]

@@ -19,8 +19,8 @@ from ephys_snn.recording import Recording
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PACKAGES = ("ephys_snn", "neo", "nixio", "elephant", "numpy", "scipy", "scikit-learn", "pandas",
-            "matplotlib")
+VERSIONED = ("ephys_snn", "neo", "nixio", "elephant", "numpy", "scipy", "scikit-learn", "pandas",
+             "matplotlib")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def provenance(result: PipelineResult, recording: Recording) -> dict[str, Any]:
             "n_trials": len(recording.trials),
             "areas": list(recording.areas),
         },
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": {package: version(package) for package in VERSIONED},
         "summary": list(result.summary),
         "warnings": [*recording.notes, *result.warnings],
     }

@@ -63,14 +63,6 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
                        help="time resolution of the recording (default: as the file states, or "
                             "the grid that its spikes lie on); synchrony finer than it is refused")
     _add_selection_options(parser.add_argument_group("which trials and units"))
-    single = parser.add_argument_group("single units besides")
-    single.add_argument("--baseline", metavar=("START", "STOP"), nargs=2, type=float,
-                        help="spontaneous activity is [START, STOP) in ms after the onset, as "
-                             "-500 0: also compare every unit's response with it, and find its "
-                             "latency beyond it")
-    single.add_argument("--psth", metavar="UNIT,...", type=names,
-                        help="also draw the spikes and PSTHs of these units by class; by name, "
-                             "unit_id or area/unit_id")
 
 
 def _add_selection_options(group) -> None:

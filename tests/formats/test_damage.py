@@ -11,6 +11,7 @@ import pickle
 import traceback
 import warnings
 import zipfile
+from dataclasses import replace
 
 import h5py
 import neo
@@ -20,9 +21,7 @@ import quantities as pq
 from builders import recording_of_layers
 
 from ephys_snn import files, inspect
-from ephys_snn.analysis.pipeline import run
-from ephys_snn.analysis.results import PipelineResult
-from ephys_snn.analysis.synchrony import pipeline as synchrony
+from ephys_snn.analysis import PipelineResult, run, synchrony
 from ephys_snn.formats import guard
 from ephys_snn.recording.options import limits_of
 
@@ -37,8 +36,8 @@ def outcome(path) -> str:
                 warnings.catch_warnings():
             warnings.simplefilter("ignore")
             status = inspect.main([str(path)])
-            only_read = synchrony.PIPELINE._replace(
-                name="reading", add_options=lambda parser: None, analyse=_respond)
+            only_read = replace(synchrony.PIPELINE, name="reading", analyse=_respond,
+                                add_options=lambda parser: None)
             if status == 0:
                 status = run(only_read, [str(path), "--out", str(path.parent / "out")])
     except BaseException:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from builders import CHECKOUT
 
+from ephys_snn.analysis import pipelines
 from ephys_snn.recording import Recording
-from ephys_snn.report.page import TITLES, main
+from ephys_snn.report import main
 
 SAMPLE = CHECKOUT / "recordings" / "sample_digits.nix"
 
@@ -52,9 +53,9 @@ def browse(chromium: str, folder: Path, *options: str) -> str:
 
 def test_everything_is_on_the_page_and_beside_it(folder):
     page = (folder / "report.html").read_text(encoding="utf-8")
-    for name, title in TITLES.items():
-        assert f'<section id="{name}">' in page and title in page
-        assert (folder / f"{name}.json").exists()
+    for pipeline in pipelines():
+        assert f'<section id="{pipeline.name}">' in page and pipeline.title in page
+        assert (folder / f"{pipeline.name}.json").exists()
     figures = sorted(path.stem for path in folder.glob("*.png"))
     assert sorted(re.findall(r'alt="([^"]+)"', page)) == figures
     for table in folder.glob("*.csv"):
@@ -116,7 +117,7 @@ def test_it_prints(folder, chromium):
     browse(chromium, folder, f"--print-to-pdf={folder / 'report.pdf'}", "--no-pdf-header-footer")
     pdf = (folder / "report.pdf").read_bytes()
     assert pdf.startswith(b"%PDF") and len(pdf) > 100_000
-    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= len(TITLES)
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= len(list(pipelines()))
 
 
 def test_a_brain_gets_a_report_too(shared, tmp_path):

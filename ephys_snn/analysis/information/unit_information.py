@@ -20,7 +20,7 @@ doi:10.1152/jn.00559.2007) take the bias out, permuted labels say what is more t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ import pandas as pd
 from scipy import stats
 
 from ephys_snn.analysis.statistics import false_discovery_q, permutation_p_value, permute_labels
+from ephys_snn.cli import Progress, no_progress
 from ephys_snn.errors import InputError
 from ephys_snn.recording import Recording, Responses, ResponseWindows, sort_labels
 
@@ -36,8 +37,6 @@ HALVES = np.array([(0, 1), (2, 3), (0, 2), (1, 3), (0, 3), (1, 2)])  # of four q
 BATCH_ELEMENTS = 2**23  # of the largest array in a batch of permutations
 MIN_PERMUTATIONS = 1000
 COUNTS_BUDGET, PRODUCT_BUDGET = 4e7, 2.4e11  # of all permutations chosen here: well under a minute
-
-Progress = Callable[[Iterable], Iterable]
 
 
 def n_log_n(counts: np.ndarray) -> np.ndarray:
@@ -187,7 +186,7 @@ class PermutedInformation(NamedTuple):
 
 def permuted_information(active: np.ndarray, code: np.ndarray, n_permutations: int,
                          rng: np.random.Generator, block_trials: int = 1,
-                         progress: Progress = iter, strata: np.ndarray | None = None
+                         progress: Progress = no_progress, strata: np.ndarray | None = None
                          ) -> PermutedInformation:
     """Information of active units about permuted labels.
 
@@ -198,8 +197,7 @@ def permuted_information(active: np.ndarray, code: np.ndarray, n_permutations: i
         Index of the class of each trial, in the order in which the trials took place.
     block_trials : int
         Neighbouring trials that stay together.
-    progress : callable
-        Wraps the iterable of batches, like tqdm.
+    progress : Progress
     strata : (trial,), optional
         Labels are permuted among trials of equal value only.
     """
@@ -217,7 +215,7 @@ def permuted_information(active: np.ndarray, code: np.ndarray, n_permutations: i
 
 
 def permuted_sums(values: np.ndarray, code: np.ndarray, n_permutations: int,
-                  rng: np.random.Generator, block_trials: int = 1, progress: Progress = iter,
+                  rng: np.random.Generator, block_trials: int = 1, progress: Progress = no_progress,
                   strata: np.ndarray | None = None) -> Iterator[tuple[slice, np.ndarray]]:
     """Sum values over the trials of each permuted class, one matrix product per batch.
 
@@ -235,7 +233,7 @@ def permuted_sums(values: np.ndarray, code: np.ndarray, n_permutations: int,
     """
     (n_units, n_trials), n_classes = values.shape, code.max() + 1
     batch = max(1, BATCH_ELEMENTS // (n_classes * max(n_trials, n_units)))
-    for first in progress(range(0, n_permutations, batch)):
+    for first in progress(range(0, n_permutations, batch), "permuted labels"):
         size = min(batch, n_permutations - first)
         permuted = np.stack([permute_labels(code, rng, block_trials, strata) for _ in range(size)],
                             axis=1)
@@ -246,7 +244,7 @@ def permuted_sums(values: np.ndarray, code: np.ndarray, n_permutations: int,
 
 def spike_count_p_value(count: np.ndarray, code: np.ndarray, n_permutations: int,
                         rng: np.random.Generator, block_trials: int = 1,
-                        progress: Progress = iter, strata: np.ndarray | None = None
+                        progress: Progress = no_progress, strata: np.ndarray | None = None
                         ) -> np.ndarray:
     """(unit,) p that the number of spikes does not depend on the class.
 
@@ -336,7 +334,8 @@ class UnitInformation(NamedTuple):
 
 def unit_information(recording: Recording, windows: ResponseWindows, rng: np.random.Generator,
                      n_permutations: int | None = None, block_trials: int = 1, min_active: int = 5,
-                     progress: Progress = iter, within: str | None = None) -> UnitInformation:
+                     progress: Progress = no_progress, within: str | None = None
+                     ) -> UnitInformation:
     """Information of every unit of a recording about the class of the trial.
 
     Parameters
@@ -350,8 +349,7 @@ def unit_information(recording: Recording, windows: ResponseWindows, rng: np.ran
         Neighbouring trials that stay together in a permutation.
     min_active : int
         Units active in fewer trials have no statistics.
-    progress : callable
-        Wraps the iterable of batches of permutations, like tqdm.
+    progress : Progress
     within : str, optional
         Annotation of the trials: labels are permuted among trials of equal value only, and spike
         counts are tested at each of its values.

@@ -1,30 +1,27 @@
-"""Separability: can the class of a trial be told from each area, and from when on?"""
+"""The analysis of separability: can the class be decoded from each area, and from when on?"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from dataclasses import asdict
-from functools import partial
 
-import numpy as np
-
-from ephys_snn.analysis.pipeline import Pipeline, run
+from ephys_snn.analysis.pipeline import Options, Pipeline, StudyColumns
 from ephys_snn.analysis.results import PipelineResult
 from ephys_snn.analysis.separability.separability import (
     CODES,
-    LEVEL,
     Separability,
     SeparabilitySettings,
     measure_separability,
 )
-from ephys_snn.cli import number
+from ephys_snn.analysis.separability.words import CAPTIONS, findings, limits, summarise
+from ephys_snn.analysis.words import name_of
+from ephys_snn.cli import number, progress_bar
 from ephys_snn.recording import Recording, ResponseWindows
 
 DEFAULTS = SeparabilitySettings()
 
 
-def add_options(parser: argparse._ActionsContainer) -> None:
+def add_options(parser: Options) -> None:
     """Add the options of this pipeline."""
     parser.add_argument("--folds", type=number(int, least=2), default=DEFAULTS.n_folds, metavar="N",
                         help="folds of the cross-validation (default: %(default)s)")
@@ -56,111 +53,45 @@ def add_options(parser: argparse._ActionsContainer) -> None:
 def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Namespace
             ) -> PipelineResult:
     """Decoding, distances and their growth with the window, of every area of a recording."""
-    from tqdm import tqdm
-
-    from ephys_snn.analysis.separability.figures import plot_separability
-
     settings = SeparabilitySettings(
         n_folds=args.folds, n_permutations=args.permutations, block_trials=args.block_trials,
         match_units=args.match_units, n_draws=args.draws, n_steps=args.steps,
         time_code=args.time_code, max_trials=args.max_trials, seed=args.seed)
-
-    def progress(steps: Iterable, what: str) -> Iterable:
-        return tqdm(steps, what, disable=args.quiet, leave=False)
-
-    result = measure_separability(recording, windows, settings, progress)
-    figures = {}
-    if result.table["accuracy"].notna().any():
-        name = "recording" if recording.path is None else recording.path.name
-        figures["separability"] = plot_separability(
-            result, recording.areas_ordered,
-            f"{name}: separability in {result.n_trials} trials, {windows.description}")
+    result = measure_separability(recording, windows, settings, progress_bar(args.quiet))
     return PipelineResult(
-        "separability",
-        {"separability": result.table, "separability_over_time": result.over_time,
-         "separability_onset": result.onsets},
-        figures,
-        asdict(settings) | {
+        name="separability",
+        tables={"separability": result.table, "separability_over_time": result.over_time,
+                "separability_onset": result.onsets},
+        figures=_draw(recording, windows, result),
+        parameters=asdict(settings) | {
             "window": windows.description, "classes": list(result.classes),
             "n_trials": result.n_trials, "folds_used": result.n_folds,
             "time_code_used": result.onsets["code"].iloc[0],
             "threshold_over_time": result.threshold, "accuracy": "balanced, cross-validated",
             "decoder": "linear discriminant analysis, equal priors, Ledoit-Wolf shrinkage"},
-        _summarise(result), _warnings(result, settings, windows))
+        summary=summarise(result),
+        warnings=limits(result, settings, windows))
 
 
-def _summarise(result: Separability) -> list[str]:
-    """What was found, in plain sentences."""
-    table = result.table[result.table["accuracy"].notna()]
-    if table.empty:
-        return ["The class could be decoded from no area; the notes say why."]
-    sentences = [
-        f"How well the class of a trial ({len(result.classes)} classes, {result.n_trials} trials, "
-        f"{result.n_folds}-fold cross-validation) can be told, as balanced accuracy; guessing "
-        f"gives {1 / len(result.classes):.0%}, * marks q < {LEVEL:g} against permuted labels:"]
-    for code, meaning in CODES.items():
-        rows = table[table["code"] == code]
-        sentences.append(f"  from {meaning}: " + ", ".join(
-            f"{row.area} {row.accuracy:.1%}{'*' if row.q_value < LEVEL else ''}"
-            for row in rows.itertuples()) + ".")
-    active = table[table["code"] == "active"]
-    if len(active):
-        sentences.append(
-            "Patterns of active units differ between trials of different classes this many times "
-            "as much as between trials of one class: " + ", ".join(
-                f"{row.area} {row.distance_ratio:.2f}"
-                f"{'*' if row.distance_q_value < LEVEL else ''}"
-                for row in active.itertuples()) + ".")
-    known = result.onsets[result.onsets["onset_ms"].notna()]
-    code = CODES[result.onsets["code"].iloc[0]]
-    if known.empty:
-        return [*sentences, f"As the window grows, {code} exceed chance in no area (p < {LEVEL:g} "
-                "over all areas and times, at two successive ends of the window)."]
-    return [*sentences, f"From {code}, the class is first told better than by chance (p < "
-            f"{LEVEL:g} over all areas and times) when the window, growing in steps of "
-            f"{result.onsets['step_ms'].iloc[0]:.2g} ms, reaches (ms after onset, 95 % "
-            "interval): " + ", ".join(
-                f"{row.area} {row.onset_ms:.3g} [{row.onset_low_ms:.3g}, "
-                f"{row.onset_high_ms:.3g}]".replace("nan", "–") for row in known.itertuples())
-            + "."]
+def _draw(recording: Recording, windows: ResponseWindows, result: Separability) -> dict:
+    from ephys_snn.analysis.separability.figures import plot_separability
 
-
-def _warnings(result: Separability, settings: SeparabilitySettings, windows: ResponseWindows
-              ) -> list[str]:
-    """What limits it, and what could not be computed and why."""
-    warnings = list(result.notes)
-    left_out = int((~windows.used).sum())
-    if left_out:
-        warnings.append(f"{left_out} of {len(windows.used)} trials have no response window "
-                        f"({windows.description}) and are left out")
-    computed = result.table[result.table["accuracy"].notna()]
-    sizes = computed.groupby("area")["n_units_used"].max()
-    if settings.match_units is None and sizes.nunique() > 1:
-        warnings.append(f"areas have {sizes.min()} to {sizes.max()} units: more units tell more, "
-                        "so their accuracies are not comparable; --match-units decodes from the "
-                        "same number in every area")
-    elif settings.match_units is not None and len(sizes):
-        warnings.append(f"accuracies and distances are means over random draws of {sizes.max()} "
-                        "units per area (--match-units)")
-    if np.isfinite(result.duration_p) and result.duration_p < LEVEL:
-        warnings.append(
-            "the durations of the response windows alone tell the class with "
-            f"{result.duration_accuracy:.0%} balanced accuracy (p = {result.duration_p:.2g}): a "
-            "part of what areas tell may be how long the window lasted; --window START STOP "
-            "makes windows equally long")
-    reasons = {}
-    for row in result.table[result.table["note"] != ""].itertuples():
-        reasons.setdefault((row.area, row.note), []).append(row.code)
-    for (area, note), codes in reasons.items():
-        which = "" if len(codes) == len(CODES) else f" ({', '.join(codes)})"
-        warnings.append(f"{area}{which}: {note}")
-    return warnings
-
+    if result.table["accuracy"].isna().all():
+        return {}
+    title = (f"{name_of(recording)}: separability in {result.n_trials} trials, "
+             f"{windows.description}")
+    return {"separability": plot_separability(result, recording.areas_ordered, title)}
 
 
 PIPELINE = Pipeline(
-    "separability",
-    "Decode the class of a trial from each area, with chance from permuted labels, and find when "
-    "each area begins to know it.",
-    add_options, analyse)
-main = partial(run, PIPELINE)
+    name="separability",
+    title="Separability of the classes",
+    question="From when on can the class of a trial be decoded from each area?",
+    description="Decode the class of a trial from each area, with chance from permuted labels, "
+                "and find from when on it can be decoded.",
+    measure="cross-validated decoding",
+    null="permuted labels",
+    add_options=add_options, analyse=analyse, captions=CAPTIONS, findings=findings,
+    study=StudyColumns("separability", {
+        "accuracy": "decoding_accuracy", "chance": "decoding_chance",
+        "q_value": "decoding_q_value"}, by="code"))

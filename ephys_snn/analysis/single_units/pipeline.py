@@ -1,4 +1,4 @@
-"""What every pipeline can say of single units besides: ``--baseline`` and ``--psth``."""
+"""What any analysis can say of single units besides: ``--baseline`` and ``--psth``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import argparse
 import numpy as np
 import pandas as pd
 
+from ephys_snn.analysis.pipeline import Addition, Options
 from ephys_snn.analysis.results import PipelineResult
 from ephys_snn.analysis.single_units.evoked import Baseline, analyse_evoked, baseline_windows
 from ephys_snn.analysis.single_units.psth import bin_edges, measure_psth, tabulate
+from ephys_snn.analysis.words import name_of
+from ephys_snn.cli import names
 from ephys_snn.errors import InputError
 from ephys_snn.recording import Recording, ResponseWindows, find_units
 
@@ -18,34 +21,47 @@ MAX_PSTHS = 40
 MARGIN = 0.2  # of the response window, shown before and after it without a baseline
 
 
-def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Namespace
-            ) -> list[PipelineResult]:
-    """Evoked activity and PSTHs, as far as the options ask for them."""
-    baseline = None if args.baseline is None else \
-        baseline_windows(windows, recording, *args.baseline)
-    results = [] if baseline is None else [_evoked(recording, windows, baseline, args.seed)]
-    return results if args.psth is None else \
-        [*results, _psths(recording, windows, baseline, args.psth)]
+def add_baseline_option(parser: Options) -> None:
+    """Add ``--baseline START STOP``."""
+    parser.add_argument("--baseline", metavar=("START", "STOP"), nargs=2, type=float,
+                        help="spontaneous activity is [START, STOP) in ms after the onset, as "
+                             "-500 0: also compare every unit's response with it, and find its "
+                             "latency beyond it")
 
 
-def _evoked(recording: Recording, windows: ResponseWindows, baseline: Baseline, seed: int
-            ) -> PipelineResult:
+def add_psth_option(parser: Options) -> None:
+    """Add ``--psth UNIT,...``."""
+    parser.add_argument("--psth", metavar="UNIT,...", type=names,
+                        help="also draw the spikes and PSTHs of these units by class; by name, "
+                             "unit_id or area/unit_id")
+
+
+def analyse_baseline(recording: Recording, windows: ResponseWindows, args: argparse.Namespace
+                     ) -> PipelineResult | None:
+    """Evoked against spontaneous activity of every unit."""
     from ephys_snn.analysis.single_units.evoked_figure import plot_evoked
 
-    table = analyse_evoked(recording, windows, baseline, np.random.default_rng([seed, 4]))
+    baseline = _baseline(recording, windows, args)
+    if baseline is None:
+        return None
+    table = analyse_evoked(recording, windows, baseline, np.random.default_rng([args.seed, 4]))
     if not table["baseline_rate_hz"].any() and table["response_rate_hz"].any():
         raise InputError(f"--baseline {baseline.start:g} {baseline.stop:g}: no unit ever spikes "
                          "there; the file seems to hold nothing before the onsets")
     n_trials = int(table["n_trials"].iloc[0])
-    name = "recording" if recording.path is None else recording.path.name
-    title = (f"{name}: {windows.description} against {baseline.start:g} to {baseline.stop:g} ms, "
-             f"{n_trials} trials")
+    title = (f"{name_of(recording)}: {windows.description} against {baseline.start:g} to "
+             f"{baseline.stop:g} ms, {n_trials} trials")
     return PipelineResult(
         "evoked", {"evoked": table},
         {"evoked": plot_evoked(table, recording.areas, LEVEL, title)},
         {"window": windows.description, "baseline_ms": [baseline.start, baseline.stop],
-         "n_trials": n_trials, "n_flips": int(table["n_flips"].iloc[0]), "seed": seed},
+         "n_trials": n_trials, "n_flips": int(table["n_flips"].iloc[0]), "seed": args.seed},
         _summarise(recording, table, baseline), _warnings(table, baseline))
+
+
+def _baseline(recording: Recording, windows: ResponseWindows, args: argparse.Namespace
+              ) -> Baseline | None:
+    return None if args.baseline is None else baseline_windows(windows, recording, *args.baseline)
 
 
 def _summarise(recording: Recording, table: pd.DataFrame, baseline: Baseline) -> list[str]:
@@ -86,26 +102,23 @@ def _warnings(table: pd.DataFrame, baseline: Baseline) -> list[str]:
     return limits
 
 
-def _psths(recording: Recording, windows: ResponseWindows, baseline: Baseline | None,
-           wanted: list[str]) -> PipelineResult:
+def analyse_psths(recording: Recording, windows: ResponseWindows, args: argparse.Namespace
+                  ) -> PipelineResult | None:
+    """Spikes and rates of single units by class."""
     from ephys_snn.analysis.single_units.psth_figure import COLUMNS, plot_psths
 
-    units = find_units(recording.units, wanted, "--psth")
+    if args.psth is None:
+        return None
+    baseline = _baseline(recording, windows, args)
+    units = find_units(recording.units, args.psth, "--psth")
     if not 1 <= len(units) <= MAX_PSTHS:
         raise InputError(f"--psth needs 1 to {MAX_PSTHS} units; got {len(units)}")
-    used = windows.used
-    response = (float((windows.start - windows.onset)[used].min()),
-                float((windows.stop - windows.onset)[used].max()))
-    margin = MARGIN * (response[1] - response[0])
+    response = _longest_response(windows)
     shown = None if baseline is None else (baseline.start, baseline.stop)
-    longest = float((recording.trials.duration)[used].max())
-    edges = bin_edges(min(0.0, response[0] - margin) if shown is None else min(shown[0],
-                                                                              response[0]),
-                      max(response[1], min(longest, response[1] + margin)), None,
-                      recording.resolution)
+    edges = _bins(recording, windows, response, shown)
     psths = [measure_psth(recording, windows, unit, edges) for unit in units]
-    name = "recording" if recording.path is None else recording.path.name
-    title = f"{name}: {int(used.sum())} trials, bins of {edges[1] - edges[0]:g} ms"
+    title = (f"{name_of(recording)}: {windows.used.sum()} trials, bins of "
+             f"{edges[1] - edges[0]:g} ms")
     parts = [psths[begin:begin + COLUMNS] for begin in range(0, len(psths), COLUMNS)]
     stems = ["psth"] if len(parts) == 1 else [f"psth_page_{n}" for n in range(1, len(parts) + 1)]
     return PipelineResult(
@@ -114,3 +127,31 @@ def _psths(recording: Recording, windows: ResponseWindows, baseline: Baseline | 
          for stem, part in zip(stems, parts, strict=True)},
         {"units": [psth.unit for psth in psths], "bin_ms": float(edges[1] - edges[0]),
          "window": windows.description})
+
+
+def _longest_response(windows: ResponseWindows) -> tuple[float, float]:
+    """Earliest start and latest stop of a response, ms after onset."""
+    used = windows.used
+    return (float((windows.start - windows.onset)[used].min()),
+            float((windows.stop - windows.onset)[used].max()))
+
+
+def _bins(recording: Recording, windows: ResponseWindows, response: tuple[float, float],
+          baseline: tuple[float, float] | None) -> np.ndarray:
+    """Edges in ms after onset: from the baseline, or a margin, to a margin within the trials."""
+    margin = MARGIN * (response[1] - response[0])
+    start = min(0.0, response[0] - margin) if baseline is None else min(baseline[0], response[0])
+    longest = float(recording.trials.duration[windows.used].max())
+    stop = max(response[1], min(longest, response[1] + margin))
+    return bin_edges(start, stop, None, recording.resolution)
+
+
+ADDITIONS = (
+    Addition("evoked", "Evoked and spontaneous activity", add_baseline_option, analyse_baseline, {
+        "evoked": "Left, every unit's rate in the response window against that in the baseline; "
+                  "on the line nothing changes. Right, when each unit's spikes first exceed what "
+                  "its baseline predicts."}),
+    Addition("psth", "Single units", add_psth_option, analyse_psths, {
+        "psth": "Above, a row of spikes per trial, sorted by class; below, the mean rates of "
+                "classes."}),
+)

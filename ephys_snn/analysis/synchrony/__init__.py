@@ -1,1 +1,5 @@
-"""How tight are the volleys, and where do they spread or re-converge?"""
+"""How tight are pulse packets, and where do they spread or re-converge?"""
+
+from ephys_snn.analysis.synchrony.pipeline import PIPELINE
+
+__all__ = ["PIPELINE"]

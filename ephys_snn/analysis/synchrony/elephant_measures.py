@@ -26,13 +26,12 @@ import pandas as pd
 
 from ephys_snn.analysis.statistics import surrogate_comparison
 from ephys_snn.analysis.synchrony.packet_widths import (
-    Progress,
     choose_trials,
     exchange_windows,
     exchangeable_groups,
-    no_progress,
     window_spikes,
 )
+from ephys_snn.cli import Progress, no_progress
 from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
 
 if TYPE_CHECKING:
@@ -123,8 +122,7 @@ def analyse_with_elephant(recording: Recording, windows: ResponseWindows, *,
     n_shuffles : int
         Surrogates of the control.
     seed : int
-    progress : callable
-        As in `ephys_snn.analysis.synchrony.packet_widths.analyse_synchrony`.
+    progress : Progress
     """
     longest = np.nanmax(windows.durations)
     if bin_width is None:
@@ -360,7 +358,7 @@ def _add_control(sample, row, curves, chosen, pairs, n_shuffles, rng, progress, 
             row["note"] = "no control: every trial is the only one of its class"
         return curves
     surrogates = [sample.measure(chosen, pairs, child)
-                  for child in progress(rng.spawn(n_shuffles), n_shuffles, area)]
+                  for child in progress(rng.spawn(n_shuffles), f"Elephant, {area}")]
     row["n_shuffles"] = n_shuffles
     for measure in MEASURES:
         compared = surrogate_comparison(

@@ -16,7 +16,6 @@ finely than the dither.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -24,19 +23,13 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.statistics import false_discovery_q, surrogate_comparison
+from ephys_snn.cli import Progress, no_progress
 from ephys_snn.pulse_packets import MIN_ACTIVE, pulse_packets
 from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
 
 WIDTHS = ("shortest_half", "sd")  # the widths that are tested
 WIDTH_NAMES = {"shortest_half": "shortest half", "sd": "SD", "iqr": "IQR"}
 NULLS = ("shuffled", "dithered")
-
-Progress = Callable[[Iterable, int, str], Iterable]  # (items, their number, what) to the items
-
-
-def no_progress(items: Iterable, total: int, what: str) -> Iterable:
-    """The items as they are, nothing shown."""
-    return items
 
 
 class SynchronyResult(NamedTuple):
@@ -219,9 +212,7 @@ def analyse_synchrony(recording: Recording, windows: ResponseWindows, *, n_surro
     neighbours : int, optional
         See `exchangeable_groups`.
     seed : int
-    progress : callable
-        Given the surrogates of an area, their number and the area, yields them and shows how far
-        it is.
+    progress : Progress
     """
     rows = [_describe(recording, windows, area) for area in recording.areas]
     if dither is None:
@@ -331,7 +322,7 @@ def _add_nulls(recording, windows, area, rows, chosen, n_surrogates, dither, nei
     # which they are done changes nothing.
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         drawn = pool.map(draw, rng.spawn(n_surrogates))
-        widths = np.array(list(progress(drawn, n_surrogates, area)))
+        widths = np.array(list(progress(drawn, f"nulls, {area}", n_surrogates)))
     for (name, null), surrogates in zip(nulls.items(), widths.swapaxes(0, 1), strict=True):
         observed = _mean_widths(null.observed, members)
         n_trials = len(null.observed)

@@ -21,7 +21,7 @@ all windows and patterns, give a p for the whole and a p of each window that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -30,7 +30,8 @@ import pandas as pd
 from scipy.special import gammainc
 
 from ephys_snn.analysis.statistics import permutation_p_value
-from ephys_snn.analysis.synchrony.packet_widths import exchangeable_groups, no_progress
+from ephys_snn.analysis.synchrony.packet_widths import exchangeable_groups
+from ephys_snn.cli import Progress, no_progress
 from ephys_snn.errors import InputError
 from ephys_snn.recording import Recording, ResponseWindows, sort_labels, unit_labels
 
@@ -268,7 +269,7 @@ def shuffle_unit_trials(binned: np.ndarray, group: np.ndarray, rng: np.random.Ge
 def analyse_unitary_events(
         recording: Recording, windows: ResponseWindows, units: np.ndarray, trial: np.ndarray,
         settings: UnitaryEventSettings, class_name: str | None = None, seed: int = 0,
-        progress: Callable[[Iterable, int, str], Iterable] = no_progress) -> UnitaryEvents:
+        progress: Progress = no_progress) -> UnitaryEvents:
     """Unitary events of a few units.
 
     Parameters
@@ -283,8 +284,7 @@ def analyse_unitary_events(
     class_name : str, optional
         For the record.
     seed : int
-    progress : callable
-        Given the surrogates, their number and a word, yields them and shows how far it is.
+    progress : Progress
     """
     bin_width = settings.bin_width
     window_bins = whole_bins("--ue-window", settings.window, bin_width)
@@ -396,7 +396,7 @@ def _shuffle_null(binned, group, patterns, window_bins, step_bins, settings, see
     rng = np.random.default_rng(seed)
     count = np.zeros(settings.n_shuffles, dtype=int)
     smallest = np.ones(settings.n_shuffles)
-    for i in progress(range(settings.n_shuffles), settings.n_shuffles, "shuffled trials"):
+    for i in progress(range(settings.n_shuffles), "unitary events, shuffled trials"):
         shuffled = shuffle_unit_trials(binned, group, rng)
         p = coincidence_p_value(*count_coincidences(shuffled, patterns, window_bins, step_bins))
         count[i] = (p <= settings.alpha).sum()

@@ -2,11 +2,12 @@
 
 import argparse
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from ephys_snn.analysis.pipeline import Options
 from ephys_snn.analysis.results import PipelineResult
 from ephys_snn.analysis.synchrony.unitary_events import (
     MAX_UNITS,
@@ -19,7 +20,8 @@ from ephys_snn.analysis.synchrony.unitary_events import (
     whole_bins,
     why_not,
 )
-from ephys_snn.cli import names, number
+from ephys_snn.analysis.words import name_of
+from ephys_snn.cli import names, number, progress_bar
 from ephys_snn.errors import InputError
 from ephys_snn.recording import Recording, ResponseWindows, find_units
 
@@ -27,7 +29,7 @@ NOTHING = PipelineResult("unitary_events", {}, {}, {})
 STRETCHES_NAMED = 6  # of significant windows, in the summary
 
 
-def add_options(parser) -> None:
+def add_options(parser: Options) -> None:
     """Add the options of unitary events."""
     parser.add_argument("--unitary-events", action="store_true",
                         help="also test pairs of units for coincidences beyond their rates, in a "
@@ -65,9 +67,9 @@ def analyse(recording: Recording, windows: ResponseWindows,
         return PipelineResult("unitary_events", {}, {}, {"unitary_events": {
             "not_computed": refused}}, [], refused)
     units = most_active_units(recording, windows) if chosen is None else chosen
+    progress = progress_bar(args.quiet)
     found = [analyse_unitary_events(
-        recording, windows, units, trial, settings, name, args.seed,
-        lambda items, total, what: _show_progress(items, total, what, args.quiet))
+        recording, windows, units, trial, settings, name, args.seed, progress)
         for name, trial in trials.items() if name not in reasons]
     table = collect(found)
     return PipelineResult(
@@ -90,12 +92,11 @@ def _draw(recording: Recording, found: Sequence[UnitaryEvents], settings: Unitar
     """A figure per class and pattern; numbered, with what they show, where there are several."""
     from ephys_snn.analysis.synchrony.unitary_events_figure import plot_unitary_events
 
-    recorded = "recording" if recording.path is None else recording.path.name
     drawn = []
     for events in found:
         for index, pattern in enumerate(events.patterns):
             names = [events.unit_names[unit] for unit in pattern]
-            title = (f"Coincidences of {_and(names)} beyond their rates: {recorded}, "
+            title = (f"Coincidences of {_and(names)} beyond their rates: {name_of(recording)}, "
                      f"{len(events.trial)} trials{_of_class(events.class_name)},\n"
                      f"{settings.bin_width:g} ms bins, {settings.window:g} ms windows, "
                      f"α = {settings.alpha:g} without correction for their number")
@@ -169,9 +170,3 @@ def _warnings(recording: Recording, table: pd.DataFrame, settings: UnitaryEventS
         limits.append(f"unitary events: at most {low:.2g} coincidences are expected in a window, "
                       "so that a single one may decide; take more trials or longer windows")
     return limits
-
-
-def _show_progress(items: Iterable, total: int, what: str, quiet: bool) -> Iterable:
-    from tqdm import tqdm
-
-    return tqdm(items, total=total, desc=f"unitary events, {what}", disable=quiet, leave=False)

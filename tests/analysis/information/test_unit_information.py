@@ -28,6 +28,7 @@ from ephys_snn.analysis.information.unit_information import (
     stratified_quarters,
     unit_information,
 )
+from ephys_snn.analysis.runner import run
 from ephys_snn.analysis.statistics import permutation_p_value
 from ephys_snn.errors import InputError
 from ephys_snn.recording import Recording, decision_windows, epoch_windows
@@ -473,7 +474,7 @@ def test_comparison_uses_as_many_trials_of_each_class(tmp_path, monkeypatch):
     tuned = rng.random((120, 40)) < np.where(labels[:, None] == np.arange(40) % 4, 0.8, 0.1)
     recording = recording_of_activity(tuned, labels)
     control = recording_of_activity(rng.random((60, 40)) < 0.3, labels[:60])
-    monkeypatch.setattr(pipeline, "open_recording",
+    monkeypatch.setattr("ephys_snn.analysis.control.open_recording",
                         lambda args: (control, epoch_windows(control.trials)))
     result = pipeline.analyse(recording, epoch_windows(recording.trials),
                               options(compare=tmp_path / "control.nix"))
@@ -488,7 +489,7 @@ def test_comparison_uses_as_many_trials_of_each_class(tmp_path, monkeypatch):
 
 
 def analyse_file(tmp_path, path, *arguments):
-    assert pipeline.main([str(path), "--out", str(tmp_path), "--quiet", *arguments]) == 0
+    assert run(pipeline.PIPELINE, [str(path), "--out", str(tmp_path), "--quiet", *arguments]) == 0
     return pd.read_csv(tmp_path / "information_gain.csv")
 
 
@@ -548,7 +549,7 @@ def test_too_few_permutations_for_spike_counts_are_said(shared, tmp_path, capsys
 ])
 def test_strata_that_cannot_be_are_one_line(shared, tmp_path, capsys, arguments, says):
     path = shared / "recordings" / "zhang_desimone_it_1006.nix"
-    assert pipeline.main([str(path), "--out", str(tmp_path), *arguments]) == 2
+    assert run(pipeline.PIPELINE, [str(path), "--out", str(tmp_path), *arguments]) == 2
     error = capsys.readouterr().err
     assert says in error and error.startswith("error: ") and error.count("\n") == 1
 
@@ -556,7 +557,7 @@ def test_strata_that_cannot_be_are_one_line(shared, tmp_path, capsys, arguments,
 def test_control_that_cannot_be_read_is_said_before_the_work(shared, tmp_path, capsys):
     path = shared / "recordings" / "zhang_desimone_it_1006.nix"
     arguments = [str(path), "--out", str(tmp_path), "--compare", str(tmp_path / "none.nix")]
-    assert pipeline.main(arguments) == 2
+    assert run(pipeline.PIPELINE, arguments) == 2
     assert capsys.readouterr().err.startswith("error: --compare")
     assert not list(tmp_path.iterdir())
 

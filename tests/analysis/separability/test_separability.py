@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from builders import recording_of_layers
 
-from ephys_snn.analysis.separability.pipeline import add_options, analyse, main
+from ephys_snn.analysis.runner import run
+from ephys_snn.analysis.separability.pipeline import PIPELINE, add_options, analyse
 from ephys_snn.analysis.separability.separability import (
     SeparabilitySettings,
     class_distances,
@@ -280,7 +281,7 @@ def test_steinmetz_at_chance_before_and_above_after_the_response(shared, tmp_pat
     path = shared / "recordings" / "steinmetz2019_session1.nix"
     tables = {}
     for window in (("0", "40"), ("50", "400")):
-        status = main([str(path), "--window", *window, "--out", str(tmp_path / window[0]),
+        status = run(PIPELINE, [str(path), "--window", *window, "--out", str(tmp_path / window[0]),
                        "--steps", "2", "--permutations", "59", "--quiet"])
         assert status == 0
         tables[window] = pd.read_csv(tmp_path / window[0] / "separability.csv")
@@ -294,6 +295,6 @@ def test_steinmetz_at_chance_before_and_above_after_the_response(shared, tmp_pat
     (["--block-trials", "200"], "makes 3 blocks of 419 trials, fewer than the 5 folds")])
 def test_users_mistakes_are_one_line(shared, tmp_path, capsys, argv, words):
     path = shared / "recordings" / "zhang_desimone_it_1006.nix"
-    assert main([str(path), *argv, "--out", str(tmp_path), "--quiet"]) == 2
+    assert run(PIPELINE, [str(path), *argv, "--out", str(tmp_path), "--quiet"]) == 2
     error = capsys.readouterr().err
     assert words in error and "Traceback" not in error

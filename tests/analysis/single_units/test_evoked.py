@@ -7,7 +7,7 @@ import pytest
 from builders import make_recording
 from scipy import stats
 
-from ephys_snn.analysis.single_units import pipeline as single_units
+from ephys_snn.analysis.runner import analyse_besides
 from ephys_snn.analysis.single_units.evoked import (
     analyse_evoked,
     baseline_windows,
@@ -162,4 +162,4 @@ def test_a_file_that_holds_nothing_before_the_onsets_is_refused():
     recording = make_recording([(onset[:, None] + [10.0, 20.0]).ravel()], onset, t_stop=12_000.0)
     options = argparse.Namespace(baseline=(-100.0, 0.0), psth=None, seed=0)
     with pytest.raises(InputError, match="no unit ever spikes there"):
-        single_units.analyse(recording, epoch_windows(recording.trials), options)
+        analyse_besides(recording, epoch_windows(recording.trials), options)

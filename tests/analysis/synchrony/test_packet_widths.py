@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ephys_snn.analysis.results import write_results
+from ephys_snn.analysis.runner import run
 from ephys_snn.analysis.synchrony.packet_widths import (
     NULLS,
     WIDTHS,
@@ -22,7 +23,7 @@ from ephys_snn.analysis.synchrony.packet_widths import (
     shuffle_trials,
     window_spikes,
 )
-from ephys_snn.analysis.synchrony.pipeline import PIPELINE, main
+from ephys_snn.analysis.synchrony.pipeline import PIPELINE
 from ephys_snn.pulse_packets import pulse_packets
 from ephys_snn.recording import Recording, Trials, Units, decision_windows, epoch_windows
 
@@ -416,8 +417,9 @@ REAL = {
 def test_real_recordings_from_the_command_line(shared, tmp_path, capsys, name):
     argv, limit = REAL[name]
     path = str(shared / "recordings" / name)
-    assert main([path, *argv, "--out", str(tmp_path), "--surrogates", "9", "--elephant-units",
-                 "6", "--elephant-trials", "10", "--elephant-shuffles", "2", "--quiet"]) == 0
+    assert run(PIPELINE, [
+        path, *argv, "--out", str(tmp_path), "--surrogates", "9", "--elephant-units", "6",
+        "--elephant-trials", "10", "--elephant-shuffles", "2", "--quiet"]) == 0
     assert (tmp_path / "synchrony.png").stat().st_size > 10_000
     said = capsys.readouterr().err
     if limit is not None:
@@ -427,7 +429,7 @@ def test_real_recordings_from_the_command_line(shared, tmp_path, capsys, name):
 @pytest.mark.parametrize("argv", [("--dither", "0"), ("--dither", "nan"), ("--surrogates", "0"),
                                   ("--shuffle-neighbours", "1"), ("--bin", "-1")])
 def test_senseless_options_are_refused(argv, capsys):
-    assert main(["recording.nix", *argv]) == 2
+    assert run(PIPELINE, ["recording.nix", *argv]) == 2
     assert argv[0] in capsys.readouterr().err
 
 

@@ -9,6 +9,7 @@ from builders import recording_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ephys_snn.analysis.runner import run
 from ephys_snn.analysis.synchrony import pipeline
 from ephys_snn.analysis.synchrony.packet_widths import analyse_synchrony, dither_spikes
 from ephys_snn.errors import InputError
@@ -152,10 +153,11 @@ def test_finer_options_are_refused_by_the_command_line(tmp_path, capsys):
     path = tmp_path / "binned.nix"
     binned_packets(10.0).write(path)
     for option in ("--dither", "--bin"):
-        assert pipeline.main([str(path), option, "2", "--out", str(tmp_path), "--quiet"]) == 2
+        assert run(pipeline.PIPELINE,
+                   [str(path), option, "2", "--out", str(tmp_path), "--quiet"]) == 2
         assert f"{option} 2 is finer than the recording's time resolution of 10 ms" \
             in capsys.readouterr().err
-    assert pipeline.main([str(path), "--resolution", "0"]) == 2
+    assert run(pipeline.PIPELINE, [str(path), "--resolution", "0"]) == 2
     assert "argument --resolution: must be above 0; got 0" in capsys.readouterr().err
 
 

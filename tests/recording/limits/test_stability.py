@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from builders import make_recording, recording_of
 
-from ephys_snn.analysis.information.pipeline import _decision_warnings
+from ephys_snn.analysis.information.limits import times_of_decisions
 from ephys_snn.errors import InputError
 from ephys_snn.recording import choose_windows, fixed_windows
 from ephys_snn.recording.limits.stability import describe_instability, keep_stable, unit_stability
@@ -110,7 +110,7 @@ def test_only_decisions_that_differ_between_classes_are_said_beside_the_limits()
     label = np.tile([0, 1], 20)
     recording.trials.duration[:] = 30.0 + label
     windows = choose_windows(recording)
-    assert _decision_warnings(windows, label) == []
-    warning, = _decision_warnings(windows._replace(until_decision=True), label)
+    assert times_of_decisions(windows, label) == []
+    warning, = times_of_decisions(windows._replace(until_decision=True), label)
     assert "(medians 30 to 31 ms)" in warning
-    assert _decision_warnings(windows._replace(until_decision=True), np.repeat([0, 1], 20)) == []
+    assert times_of_decisions(windows._replace(until_decision=True), np.repeat([0, 1], 20)) == []

@@ -1,0 +1,31 @@
+"""A control to compare a recording with: the untrained network, or another animal."""
+
+import argparse
+from pathlib import Path
+
+from ephys_snn.analysis.pipeline import Options
+from ephys_snn.errors import InputError
+from ephys_snn.recording import Recording, ResponseWindows, open_recording
+
+
+def add_compare_option(parser: Options) -> None:
+    """Add ``--compare RECORDING``."""
+    parser.add_argument("--compare", type=Path, metavar="RECORDING",
+                        help="a control to compare with, such as the untrained network or "
+                        "another animal, read with the same options")
+
+
+def open_control(args: argparse.Namespace) -> tuple[Recording, ResponseWindows] | None:
+    """Read the control as the recording is read; None where there is none.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    if args.compare is None:
+        return None
+    try:
+        return open_recording(argparse.Namespace(**{**vars(args), "recording": args.compare}))
+    except InputError as error:
+        raise InputError(f"--compare {args.compare}: {error}") from error

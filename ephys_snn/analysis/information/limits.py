@@ -1,0 +1,189 @@
+"""What limits information about classes: trials, permutations, the design of the experiment."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ephys_snn.analysis.information.areas import SIGNIFICANT_Q
+from ephys_snn.analysis.information.comparison import Comparison
+from ephys_snn.analysis.information.unit_information import UnitInformation
+from ephys_snn.analysis.words import trials_left_out
+from ephys_snn.errors import listed
+from ephys_snn.recording import Recording, ResponseWindows
+
+FEW_TRIALS = 10  # per class: below, estimates of single units mean little
+CLASSES_NAMED = 8  # in a sentence
+FEW_BLOCKS = 20  # fewer can hardly be permuted
+BUSY = 0.5  # median fraction of active trials from which activity saturates
+
+
+def limits(recording: Recording, windows: ResponseWindows, information: UnitInformation,
+           tables: Mapping[str, pd.DataFrame], args: argparse.Namespace) -> list[str]:
+    """What limits it, and what could not be computed and why."""
+    label = recording.trials.label[windows.used]
+    by_area = tables["information_gain_by_area"]
+    return [*trials_left_out(windows),
+            *_activity(information),
+            *_classes(information),
+            *_chance(information),
+            *_permutations(information),
+            *_order_of_labels(label, args.block_trials),
+            *_crossed_annotations(recording, windows, label, args.within),
+            *times_of_decisions(windows, label),
+            *_unused_units(by_area, information, args.min_active),
+            *_notes(by_area, recording, tables["information_gain_excitatory_inhibitory"]),
+            *_order_of_areas(recording)]
+
+
+def _activity(information: UnitInformation) -> list[str]:
+    active = information.units.loc[information.used, "active_fraction"]
+    if active.empty or not active.median() > BUSY:
+        return []
+    return [f"half of the units are active in {active.median():.0%} of the trials or more: being "
+            "active can say little then, whatever they code for; a shorter --window, or the spike "
+            "count columns, say more"]
+
+
+def _classes(information: UnitInformation) -> list[str]:
+    few = [f"'{name}' ({count})" for name, count in zip(
+        information.classes, information.class_counts, strict=True) if count < FEW_TRIALS]
+    return [f"too few trials per class to mean anything for single units: fewer than {FEW_TRIALS} "
+            f"of {listed(few, CLASSES_NAMED)}; the plug-in is inflated, corrected values are noisy"
+            ] if few else []
+
+
+def _chance(information: UnitInformation) -> list[str]:
+    chance = information.units["information_gain_chance"]
+    return ["few active trials inflate the plug-in information gain: permuted labels give "
+            f"{chance.mean():.2f} on average and up to {chance.max():.2f}; compare corrected "
+            "values, and recordings at equal numbers of trials"] if chance.max() > 0.1 else []
+
+
+def _permutations(information: UnitInformation) -> list[str]:
+    """Whether p cannot be small enough for single units to pass."""
+    tested, units = int(information.used.sum()), information.units
+    n_orders = information.n_permutations + 1  # with the order that was shown
+    together = int(np.ceil(tested / (n_orders * SIGNIFICANT_Q)))
+    at_the_limit = any(
+        ((units[f"{test}p_value"] < 1.5 / n_orders)
+         & (units[f"{test}q_value"] >= SIGNIFICANT_Q)).any()
+        for test in ("", "mutual_information_", "spike_count_"))
+    if not at_the_limit or together <= 1:
+        return []
+    return [f"with {information.n_permutations} permutations p is at least {1 / n_orders:.2g}, so "
+            f"among {tested} units no fewer than {together} can be significant together; raise "
+            f"--permutations to {int(np.ceil(tested / SIGNIFICANT_Q))} to find a single one"]
+
+
+def _order_of_labels(label: np.ndarray, block_trials: int) -> list[str]:
+    """Whether neighbouring trials are too alike, or the blocks that answer it too few."""
+    n_blocks = len(label) / block_trials
+    if block_trials == 1:
+        repeats, expected, p_value = label_repeats(label)
+        return [f"labels are not in random order: {repeats:.0%} of the trials repeat the label of "
+                f"the one before, where {expected:.0%} would by chance; drift can look like "
+                "information, so permute blocks of neighbouring trials (--block-trials)"
+                ] if p_value < 0.01 else []
+    return [f"{len(label)} trials make {n_blocks:.1f} blocks of {block_trials}: so few that p "
+            "cannot be small; use shorter blocks"] if n_blocks < FEW_BLOCKS else []
+
+
+def _crossed_annotations(recording: Recording, windows: ResponseWindows, label: np.ndarray,
+                         within: str | None) -> list[str]:
+    if within is not None:
+        return []
+    crossed = [key for key, values in recording.trials.annotations.items()
+               if is_crossed(values[windows.used], label)]
+    return [f"every class was shown at several values of '{key}': a unit that prefers one class "
+            "at one of them and another at the next is not found in all trials together; "
+            f"--within {key} tests spike counts at each" for key in crossed]
+
+
+def is_crossed(values: np.ndarray, label: np.ndarray) -> bool:
+    """Whether every class occurs at each of several values, often enough to be tested there."""
+    value, code = (np.unique(each, return_inverse=True)[1] for each in (values, label))
+    if value.max() < 1 or (value.max() + 1) * (code.max() + 1) * FEW_TRIALS > len(label):
+        return False
+    trials = np.zeros((value.max() + 1, code.max() + 1), dtype=int)
+    np.add.at(trials, (value, code), 1)
+    return bool(trials.min() >= FEW_TRIALS)
+
+
+def label_repeats(label: np.ndarray) -> tuple[float, float, float]:
+    """Fraction of trials that repeat the label before, expected fraction, one-sided p.
+
+    The p-value is that of a normal approximation with the binomial variance.
+    """
+    counts = np.unique(label, return_counts=True)[1]
+    n_pairs = len(label) - 1
+    repeats = float(np.mean(label[1:] == label[:-1]))
+    expected = float((counts * (counts - 1)).sum() / (len(label) * n_pairs))
+    sd = np.sqrt(expected * (1 - expected) / n_pairs)
+    return repeats, expected, float(stats.norm.sf((repeats - expected) / sd)) if sd else 1.0
+
+
+def times_of_decisions(windows: ResponseWindows, label: np.ndarray) -> list[str]:
+    """Whether trials of some classes are decided later; other windows have limits of their own."""
+    if not windows.until_decision:
+        return []
+    duration = windows.durations[windows.used]
+    if np.ptp(duration) < 1e-6 * duration.mean():
+        return []
+    groups = [duration[label == name] for name in np.unique(label)]
+    if stats.kruskal(*groups).pvalue >= 0.05:
+        return []
+    medians = [np.median(group) for group in groups]
+    return [f"decisions come at different times in the classes (medians {min(medians):.3g} to "
+            f"{max(medians):.3g} ms): a unit that merely fires late or all the time is active more "
+            "often where they come late; --window START STOP makes windows equally long"]
+
+
+def _unused_units(by_area: pd.DataFrame, information: UnitInformation, min_active: int
+                  ) -> list[str]:
+    counted = (by_area["cell_type"] == "all") & ~by_area["note"].str.contains("decision")
+    unused = int((by_area["n_units"] - by_area["n_units_used"])[counted].sum())
+    return [f"{unused} of {len(information.units)} units are active in fewer than {min_active} "
+            "trials and have no statistics (--min-active)"] if unused else []
+
+
+def _notes(by_area: pd.DataFrame, recording: Recording, contrasts: pd.DataFrame) -> list[str]:
+    """What the tables note, of areas and of excitatory against inhibitory units."""
+    noted = by_area[(by_area["note"] != "") & (by_area["cell_type"] == "all")]
+    said = [f"{row.area}: {row.note}" for row in noted.itertuples()]
+    if not {"excitatory", "inhibitory"} & set(recording.units.cell_type):
+        return [*said, "cell types are not known here: excitatory and inhibitory units are not "
+                "compared"]
+    return said + [f"{row.area}, excitatory against inhibitory: {row.note}"
+                   for row in contrasts[contrasts["note"] != ""].itertuples()
+                   if row.n_excitatory or row.n_inhibitory]
+
+
+def _order_of_areas(recording: Recording) -> list[str]:
+    return ["nobody stated the order of the areas, so there is no trend with depth "
+            "(--areas A,B,...)"
+            ] if len(recording.areas) > 1 and not recording.areas_ordered else []
+
+
+def comparison_limits(information: UnitInformation, pair: Comparison, compared: pd.DataFrame,
+                      path: Path) -> list[str]:
+    """What limits the comparison with a control."""
+    warnings = [f"{path.name}: {note}" for note in pair.control.notes]
+    if pair.information.n_trials < information.n_trials:
+        warnings.append(f"the comparison and its figure use {pair.information.n_trials} of "
+                        f"{information.n_trials} trials, as many as the control can match")
+    n_control = int(np.isfinite(pair.control_windows.stop).sum())
+    if pair.control_information.n_trials < n_control:
+        warnings.append(f"the comparison uses {pair.control_information.n_trials} of {n_control} "
+                        f"trials of {path.name}, as many as the recording can match")
+    if set(pair.information.classes) != set(pair.control_information.classes):
+        warnings.append(f"{path.name} has other classes: only the numbers of trials are matched")
+    if compared["p_value"].isna().all():
+        warnings.append(f"{path.name} shares no area with this recording that both have units "
+                        f"in; its areas are {listed(pair.control.areas)}")
+    return warnings

@@ -1,0 +1,132 @@
+"""Pathways in words: what was found, what limits it, what the figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ephys_snn.analysis.pathways.members import SIGNIFICANT_Q, Pathways
+from ephys_snn.analysis.pathways.preference import PathwayResult
+
+FEW_TRIALS = 5  # of a class, in the half that evaluates: below, activity is hardly known
+SATURATED = 0.9  # active in so many trials, a unit can hardly be more active for any class
+MADE_OF = {"structural": "the pathways in the weights",
+           "functional": "the pathways in the activity"}
+CAPTIONS = {
+    "pathways": "Areas from left to right; units that belong to the pathway of a class, and the "
+                "strongest links between them. One class is highlighted.",
+    "pathways_preference": "How much more active a pathway is for its own class than for others, "
+                           "against random sets of as many units of the same area.",
+}
+
+
+def findings(tables: Mapping[str, pd.DataFrame], areas_ordered: bool) -> str:
+    """How much pathways prefer their class, and where more than random sets of units do."""
+    by_area, sentences = tables["pathways_by_area"], []
+    for kind, rows in by_area[by_area["preference"].notna()].groupby("kind", sort=False):
+        significant = int((rows["q_value"] < SIGNIFICANT_Q).sum())
+        values = [f"{row.preference:.2f} in {row.area}" for row in rows.itertuples()]
+        shown = [values[0], values[-1]] if areas_ordered and len(values) > 1 else values[:4]
+        scale = "" if sentences else " (0: not at all, 1: active for it alone)"
+        sentences.append(f"{MADE_OF[kind]} prefer their own class by {', '.join(shown)}{scale}, "
+                         f"more than random sets of units in {significant} of {len(rows)} areas")
+    text = "; ".join(sentences) or "no area has a pathway that could be evaluated"
+    return text[0].upper() + text[1:] + "."
+
+
+def summarise(result: PathwayResult) -> list[str]:
+    """What was found, in plain sentences."""
+    return [*(sentence for pathways in result.kinds for sentence in _preference(result, pathways)),
+            *_found_by_activity(result.by_area), *_links(result.area_links)]
+
+
+def _preference(result: PathwayResult, pathways: Pathways) -> list[str]:
+    """Of one kind of pathways, by area and from the first area to the last."""
+    of_kind = result.by_area["kind"] == pathways.kind
+    rows = result.by_area[of_kind & result.by_area["preference"].notna()]
+    trials = int(pathways.class_trials.sum())
+    if rows.empty:
+        return [f"No {pathways.kind} pathway has a preference to report ({trials} trials)."]
+    sentences = [
+        f"Preference of {pathways.kind} pathways for their class in {trials} trials that did "
+        "not choose them (1: active for it alone, 0: none; in brackets random sets of as many "
+        f"units, mean ± SD; * q < {SIGNIFICANT_Q:g}): " + ", ".join(
+            f"{row.area} {row.preference:.2f}{'*' if row.q_value < SIGNIFICANT_Q else ''} "
+            f"[{row.null_mean:.2f} ± {row.null_sd:.2f}]".replace("nan", "–")
+            + (f" ({row.n_classes} of {len(pathways.classes)} classes)"
+               if row.n_classes < len(pathways.classes) else "")
+            for row in rows.itertuples()) + "."]
+    trend = result.trends[result.trends["kind"] == pathways.kind].iloc[0]
+    if np.isfinite(trend["rise"]):
+        p = f", Spearman {trend['spearman']:.2f} with depth, p = {trend['p_value']:.2g}" \
+            if np.isfinite(trend["spearman"]) else ""
+        classes = f"{trend['n_classes']} class{'es' if trend['n_classes'] > 1 else ''}"
+        sentences.append(
+            f"From the first to the last of {trend['n_areas']} areas it changes by "
+            f"{trend['rise']:+.2f} [{trend['rise_low']:.2f}, {trend['rise_high']:.2f}] (95 % "
+            f"over {classes}{p}).".replace("[nan, nan]", "[no interval]"))
+    return sentences
+
+
+def _found_by_activity(by_area: pd.DataFrame) -> list[str]:
+    auc = by_area[by_area["auc"].notna()]
+    return ["How well activity alone finds the members that the weights name (area under the ROC "
+            "curve, 0.5 chance): " + ", ".join(
+                f"{row.area} {row.auc:.2f}" for row in auc.itertuples()) + "."] if len(auc) else []
+
+
+def _links(area_links: pd.DataFrame) -> list[str]:
+    linked = area_links[area_links["n_pairs"] > 0]
+    if linked.empty:
+        return []
+    strongest = linked.nlargest(8, "fraction_linked")
+    return ["Pairs of units in two areas that vary together within classes more than in shuffled "
+            f"trials (q < {SIGNIFICANT_Q:g}): {linked['n_linked'].sum()} of "
+            f"{linked['n_pairs'].sum()}; " + ", ".join(
+                f"{row.source_area} and {row.target_area} {row.fraction_linked:.1%}"
+                for row in strongest.itertuples())
+            + (", fewer elsewhere." if len(linked) > len(strongest) else ".")]
+
+
+def limits(result: PathwayResult, activity: str) -> list[str]:
+    """What limits it, and what could not be computed and why."""
+    return [*(f"no {kind} pathways: {reason}" for kind, reason in result.reasons.items()),
+            *_activity(result.kinds[-1], activity),
+            *_notes(result),
+            *(f"{trend.kind}, trend with depth: {trend.note}"
+              for trend in result.trends.itertuples() if trend.note)]
+
+
+def _activity(functional: Pathways, activity: str) -> list[str]:
+    said = []
+    few = int((functional.class_trials < FEW_TRIALS).sum())
+    if few:
+        said.append(f"fewer than {FEW_TRIALS} trials are left to evaluate functional pathways of "
+                    f"{few} of {len(functional.classes)} classes")
+    saturated = _saturated(functional)
+    if activity == "active" and saturated > 0.25:
+        said.append(f"{saturated:.0%} of the units are active in more than {SATURATED:.0%} of the "
+                    "trials, which leaves little to prefer; --activity count or a shorter "
+                    "--window tells more")
+    return said
+
+
+def _saturated(functional: Pathways) -> float:
+    activity = [np.nanmean(area.own, axis=0) for area in functional.areas
+                if area.own.size and not np.isnan(area.own).all()]
+    return float(np.mean(np.concatenate(activity) > SATURATED)) if activity else 0.0
+
+
+def _notes(result: PathwayResult) -> list[str]:
+    """What the table notes, with the number of classes where it is not all."""
+    table, said = result.table, []
+    for kind, rows in table[table["note"] != ""].groupby("kind", sort=False):
+        if kind in result.reasons:
+            continue
+        for (area, note), group in rows.groupby(["area", "note"], sort=False):
+            n_classes = int(((table["kind"] == kind) & (table["area"] == area)).sum())
+            which = "" if len(group) == n_classes else f", {len(group)} of {n_classes} classes"
+            said.append(f"{kind}, {area}{which}: {note}")
+    return said

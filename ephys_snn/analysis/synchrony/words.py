@@ -1,0 +1,134 @@
+"""Pulse packets in words: what was found, what limits it, what the figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import pandas as pd
+
+from ephys_snn.analysis.words import trials_left_out
+from ephys_snn.recording import Recording, ResponseWindows
+
+ALPHA = 0.05  # of q-values
+CAPTIONS = {
+    "synchrony": "Spikes of example trials (a); width and size of every area's packet of first "
+                 "spikes against two controls: responses shuffled across the trials of a class, "
+                 "which keeps what the stimulus does to each unit, and spikes dithered in time "
+                 "(b); both together, from area to area (c).",
+    "synchrony_elephant": "Elephant's measures of the same responses, against responses shuffled "
+                          "across the trials of a class.",
+    "unitary_events": "Windows of the trial with more coincidences of these units than their rates "
+                      "predict.",
+}
+
+
+def findings(tables: Mapping[str, pd.DataFrame], areas_ordered: bool) -> str:
+    """How wide the packets are, and where they are narrower than the stimulus makes them."""
+    table = tables["synchrony"]
+    rows = table[(table["cell_type"] == "all") & table["shortest_half_ms"].notna()]
+    if rows.empty:
+        return "No area has enough active units at once to form a pulse packet."
+    width = rows.set_index("area")["shortest_half_ms"]
+    narrower = int((rows["shuffled_shortest_half_q_value"] < ALPHA).sum())
+    control = (f"tighter than the stimulus alone makes it (responses shuffled across trials of a "
+               f"class) in {narrower} of {len(rows)} areas")
+    if not areas_ordered or len(width) < 2:
+        widths = ", ".join(f"{value:.3g} ms in {area}" for area, value in width.items())
+        return f"Half of the active units of an area fire within {widths}: {control}."
+    widest, last = width.idxmax(), width.index[-1]
+    course = [f"{width.iloc[0]:.3g} ms in {width.index[0]}"]
+    if widest not in (width.index[0], last):
+        course.append(f"up to {width[widest]:.3g} ms in {widest}")
+    course.append(f"{width[last]:.3g} ms in {last}")
+    return f"Half of the active units of an area fire within {', '.join(course)}: {control}."
+
+
+def summarise(recording: Recording, table: pd.DataFrame, n_trials: int,
+               windows: ResponseWindows) -> list[str]:
+    """What was found, in words."""
+    rows = table[table["cell_type"] == "all"].set_index("area")
+    rows = rows.loc[[area for area in recording.areas if rows.loc[area, "n_trials"] > 0]]
+    if not len(rows):
+        return [f"No packet width in any area: none has enough active units in any of {n_trials} "
+                f"trials ({windows.description})."]
+    width = rows["shortest_half_ms"]
+    course = recording.areas_ordered and len(rows) > 1
+    found = [_course(width, n_trials, recording.resolution) if course else
+             "Packet width (shortest half): "
+             + ", ".join(f"{_resolved(recording.resolution, width[area])} ({area})"
+                         for area in rows.index)
+             + f"; {n_trials} trials."]
+    tested = rows[rows["shuffled_shortest_half_q_value"].notna()]
+    if len(tested):
+        found.append(_compare(
+            tested, "shuffled", "Narrower than stimulus locking alone (responses shuffled across "
+            "the trials of a class)"))
+    if rows["dithered_shortest_half_q_value"].notna().any():
+        found.append(_compare(
+            rows, "dithered", "Timed more finely than the dither of "
+            f"±{_ms(rows['dither_ms'].dropna().iloc[0])}"))
+    return found
+
+
+def _course(width: pd.Series, n_trials: int, resolution: float | None) -> str:
+    """How the width goes from the first area to the last, in words."""
+    _ms = partial(_resolved, resolution)
+    first, last, widest = width.index[0], width.index[-1], width.idxmax()
+    if widest == first:
+        course = f"narrows from {_ms(width[first])} ({first}) to {_ms(width[last])} ({last})"
+    elif widest == last:
+        course = f"spreads from {_ms(width[first])} ({first}) to {_ms(width[last])} ({last})"
+    else:
+        course = (f"first spreads from {_ms(width[first])} ({first}) to {_ms(width[widest])} "
+                  f"({widest}), then tightens to {_ms(width[last])} ({last})")
+    return f"The packet {course}: shortest half, mean over {n_trials} trials."
+
+
+def _compare(rows: pd.DataFrame, null: str, claim: str) -> str:
+    """Which areas pass a null, with effect sizes."""
+    def named(these: pd.DataFrame) -> str:
+        return ", ".join(f"{area} ({row[f'{null}_shortest_half_ratio']:.2f} times the null's "
+                         f"width, q = {row[f'{null}_shortest_half_q_value']:.3g})"
+                         for area, row in these.iterrows())
+
+    passed = rows[f"{null}_shortest_half_q_value"] < ALPHA
+    tested = rows[f"{null}_shortest_half_q_value"].notna()
+    parts = [f"{claim}: {named(rows[passed]) or 'no area'}"]
+    if (tested & ~passed).any() and passed.any():
+        parts.append(f"not: {named(rows[tested & ~passed])}")
+    return "; ".join(parts) + "."
+
+
+def limits(recording: Recording, windows: ResponseWindows, tables: list[pd.DataFrame]
+           ) -> list[str]:
+    """What limits the results."""
+    said = trials_left_out(windows)
+    who = {}  # whom each note concerns, in the order of the tables
+    for table in tables:
+        for row in table.assign(cell_type=table.get("cell_type", "all")).itertuples():
+            of_area = who.setdefault(row.note, {})
+            if row.cell_type == "all":
+                of_area[row.area] = row.area
+            elif row.area not in of_area:  # else the area's own row has said it
+                of_area[row.area, row.cell_type] = f"{row.area} {row.cell_type}"
+    said += [f"{', '.join(names.values())}: {note}" for note, names in who.items() if note]
+    if recording.resolution is not None:
+        said.append(f"synchrony finer than {recording.resolution:.4g} ms, the recording's time "
+                      "resolution, is an artefact and not tested")
+    if not recording.areas_ordered and len(recording.areas) > 1:
+        said.append("nobody stated the order of the areas (--areas A,B,...), so there is no "
+                      "trend with depth")
+    return said
+
+
+def _resolved(resolution: float | None, value: float) -> str:
+    """A width in words, as far as the recording resolves it."""
+    if resolution is not None and value < resolution * (1 - 1e-6):
+        return f"less than the resolution of {_ms(resolution)}"
+    return _ms(value)
+
+
+def _ms(value: float) -> str:
+    digits = ".2g" if value < 0.01 else ".2f" if value < 10 else ".0f"
+    return f"{value:{digits}} ms"

@@ -1,0 +1,74 @@
+"""One page with everything: ``ephys-snn report RECORDING``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ephys_snn.analysis import (
+    add_compare_option,
+    analyse_besides,
+    analysis_parser,
+    open_control,
+    results_folder,
+    results_path,
+    write_results,
+)
+from ephys_snn.cli import Parser, command, number
+from ephys_snn.files import atomic_write
+from ephys_snn.recording import open_recording
+from ephys_snn.report.page import lead, render
+from ephys_snn.report.sections import Section, make_section, run_pipelines
+
+
+def parser() -> Parser:
+    """The options of the command line."""
+    return analysis_parser("ephys-snn report", "Run every pipeline on a recording and write one "
+                           "page.", _add_options)
+
+
+def _add_options(group: argparse._ActionsContainer) -> None:
+    group.add_argument("--permutations", type=number(int, least=1), metavar="N",
+                       help="permutations in every pipeline (default: each pipeline's own)")
+    add_compare_option(group)
+    group.add_argument("--processes", type=number(int, least=1), default=2, metavar="N",
+                       help="processes that share the pipelines (default: %(default)s)")
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the report as the command line says."""
+    args = parser().parse_args(arguments)
+    page, sections, summary = write_report(args)
+    for section in sections:
+        if section.error:
+            print(f"note: {section.name}: {section.error}", file=sys.stderr)
+    if not args.quiet:
+        print(summary)
+        print(f"wrote {page}")
+
+
+def write_report(args: argparse.Namespace) -> tuple[Path, list[Section], str]:
+    """Run every pipeline on the recording that the options name, and write the page.
+
+    Returns
+    -------
+    page : Path
+    sections : list of Section
+        One per pipeline, then what was asked for besides.
+    summary : str
+        What was found, in one paragraph.
+    """
+    recording, windows = open_recording(args)
+    open_control(args)  # errors before the work
+    folder = results_folder(results_path(args))
+    besides = [make_section(addition, result, args.dpi, write_results(
+                   result, recording, folder, args.format, args.dpi))
+               for addition, result in analyse_besides(recording, windows, args)]
+    sections = [*run_pipelines(recording, windows, args, folder), *besides]
+    page = folder / "report.html"
+    with atomic_write(page) as temporary:
+        temporary.write_text(render(recording, windows, sections, args), encoding="utf-8")
+    return page, sections, lead(sections, recording, windows)
