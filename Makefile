@@ -1,4 +1,4 @@
-# make demo    install, train on handwritten digits, record, run every pipeline
+# make demo    install, train on handwritten digits, record, write the report
 # make test    install, run the test suite       make test-slow   the tests that take minutes
 # make lint    check style                       make bench       print the benchmarks
 
@@ -21,12 +21,9 @@ demo: .venv/ready
 	$(BIN)/python -m ephys_snn.train --data digits --hidden 100 100 100 100 --out $(DEMO)/digits.pt
 	$(BIN)/python -m ephys_snn.record $(DEMO)/digits.pt $(DEMO)/digits.nix
 	$(BIN)/python -m ephys_snn.record $(DEMO)/digits.pt $(DEMO)/untrained.nix --untrained
-	$(BIN)/python pipelines/synchrony.py $(DEMO)/digits.nix --out $(DEMO)
-	$(BIN)/python pipelines/information_gain.py $(DEMO)/digits.nix --out $(DEMO) \
-		--compare $(DEMO)/untrained.nix
-	$(BIN)/python pipelines/pathways.py $(DEMO)/digits.nix --out $(DEMO)
-	$(BIN)/python pipelines/separability.py $(DEMO)/digits.nix --out $(DEMO)
+	$(BIN)/python -m ephys_snn report $(DEMO)/digits.nix --compare $(DEMO)/untrained.nix --out $(DEMO)
 	@echo; echo "The figures:"; ls $(CURDIR)/$(DEMO)/*.png
+	@echo; echo "The report, to open in a browser:"; ls $(CURDIR)/$(DEMO)/report.html
 
 test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
