@@ -13,14 +13,21 @@ from pathlib import Path
 import pandas as pd
 
 from ephys_snn import record
-from ephys_snn.analysis.results import results_folder
-from ephys_snn.cli import Parser, command
+from ephys_snn.analysis import results_folder
+from ephys_snn.cli import Parser, command, number
 from ephys_snn.errors import InputError
 from ephys_snn.files import atomic_write
 from ephys_snn.recording import Recording
-from ephys_snn.report import page as report
-from ephys_snn.study import claims
-from ephys_snn.study.claims import Verdict
+from ephys_snn.report import parser as report_parser
+from ephys_snn.report import write_report
+from ephys_snn.study import (
+    Verdict,
+    decision_accuracy,
+    judge_learning,
+    judge_pathways,
+    judge_semantization,
+    judge_synchronization,
+)
 
 
 def record_twins(model: Path, folder: Path, trials: int, data: str | None) -> list[Path]:
@@ -38,7 +45,7 @@ def record_twins(model: Path, folder: Path, trials: int, data: str | None) -> li
 def analyse(path: Path, folder: Path, *options: str) -> dict[str, pd.DataFrame]:
     """Every table of every pipeline, by its name; the figures and the page go to the folder."""
     arguments = [str(path), "--out", str(folder), *options]
-    page, sections, _ = report.write_report(report.parser().parse_args(arguments))
+    page, sections, _ = write_report(report_parser().parse_args(arguments))
     print(f"wrote {page}")
     return {name: table for section in sections for name, table in section.tables.items()}
 
@@ -46,10 +53,10 @@ def analyse(path: Path, folder: Path, *options: str) -> dict[str, pd.DataFrame]:
 def judge(tables: dict[str, pd.DataFrame]) -> dict[str, Verdict]:
     """Claims 2 to 4 for one recording."""
     return {
-        "synchronization": claims.judge_synchronization(tables["synchrony"]),
-        "semantization": claims.judge_semantization(
+        "synchronization": judge_synchronization(tables["synchrony"]),
+        "semantization": judge_semantization(
             tables["information_gain_by_area"], tables["information_gain_depth"]),
-        "pathways": claims.judge_pathways(tables["pathways_by_area"]),
+        "pathways": judge_pathways(tables["pathways_by_area"]),
     }
 
 
@@ -57,9 +64,9 @@ def compare(recordings: list[Recording], verdicts: list[dict[str, Verdict]], fol
             brain: Verdict) -> pd.DataFrame:
     """The table of claims: what was measured, the control, the verdict, the figure."""
     trained, untrained = recordings
-    learning = claims.judge_learning(trained, untrained)
+    learning = judge_learning(trained, untrained)
     rows = [("1 it learns, under Dale's law", learning,
-             str(claims.decision_accuracy(untrained)), folder / "trained" / "report.html")]
+             str(decision_accuracy(untrained)), folder / "trained" / "report.html")]
     figures = {"synchronization": "synchrony.png", "semantization": "information_gain.png",
                "pathways": "pathways_preference.png"}
     words = {"synchronization": "2 packets spread, then re-converge",
@@ -115,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--brain", type=Path, help="a recording of a brain, for the last claim")
     options.add_argument("--brain-window", nargs=2, metavar=("START", "STOP"),
                          help="its response window in ms after the onset")
-    options.add_argument("--trials", type=int, default=1000)
+    options.add_argument("--trials", type=number(int, least=1), default=1000)
     options.add_argument("--data", help="where the network's data are, if not where they were")
     options.add_argument("--out", type=Path, default=Path("results/the_paper"))
     return options
