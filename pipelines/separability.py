@@ -1,4 +1,4 @@
-"""From when on can the class of a trial be decoded from each area?
+"""Can the class of a trial be decoded from each area, and from when on?
 
 python pipelines/separability.py RECORDING [options]; --help lists them.
 """

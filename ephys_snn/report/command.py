@@ -59,7 +59,7 @@ def write_report(args: argparse.Namespace) -> tuple[Path, list[Section], str]:
     sections : list of Section
         One per pipeline, then what was asked for besides.
     summary : str
-        What was found, in one paragraph.
+        What was recorded, found and could not be asked, a sentence per line.
     """
     recording, windows = open_recording(args)
     open_control(args)  # errors before the work
@@ -71,4 +71,5 @@ def write_report(args: argparse.Namespace) -> tuple[Path, list[Section], str]:
     page = folder / "report.html"
     with atomic_write(page) as temporary:
         temporary.write_text(render(recording, windows, sections, args), encoding="utf-8")
-    return page, sections, lead(sections, recording, windows)
+    answers = lead(sections, recording, windows)
+    return page, sections, "\n".join(answer.text for answer in answers)

@@ -23,6 +23,13 @@ ROWS_OPEN = 20  # tables up to this size are unfolded
 CLASSES_NAMED = 20
 
 
+class Answer(NamedTuple):
+    """A sentence, and the question that it answers, if there is one."""
+
+    text: str
+    question: str = ""
+
+
 def render(recording: Recording, windows: ResponseWindows, sections: Sequence[Section],
            args: argparse.Namespace) -> str:
     """The page."""
@@ -33,26 +40,34 @@ def render(recording: Recording, windows: ResponseWindows, sections: Sequence[Se
         files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     about = PipelineResult("report", {}, {}, {
         key: value for key, value in vars(args).items() if value is not None})
-    not_asked = list(dict.fromkeys(
-        [*recording.notes, *(line for section in sections for line in
-                             ([section.error] if section.error else section.warnings))]))
     return template.render(
         title=recording.path.name if recording.path else "recording",
-        lead=lead(sections, recording, windows), not_asked=not_asked,
-        units=_table_for_page(units_by_area(recording)), trials=describe_trials(recording, windows),
+        lead=lead(sections, recording, windows), limits=limits(sections, recording),
+        units=_table_for_page(units_by_area(recording)),
+        trials=describe_trials(recording, windows),
         sections=[_section_for_page(section) for section in sections],
         provenance=json.dumps(provenance(about, recording), indent=2))
 
 
-def lead(sections: Sequence[Section], recording: Recording, windows: ResponseWindows) -> str:
-    """What was found and what could not be asked, in one paragraph."""
-    found = [section.finding for section in sections if section.finding] or \
-        ["Nothing could be computed; the reasons stand below."]
+def lead(sections: Sequence[Section], recording: Recording, windows: ResponseWindows
+         ) -> list[Answer]:
+    """What was recorded, found and could not be asked, before any table."""
     units, areas, trials = len(recording.units), len(recording.areas), len(recording.trials)
-    return " ".join(filter(None, [
-        f"{units} units in {areas} area{'s' if areas > 1 else ''}, {trials} trials of "
-        f"{len(recording.trials.classes)} classes.", *found,
-        limitations(recording, windows)]))
+    recorded = Answer(f"{units} units in {areas} area{'s' if areas > 1 else ''}, {trials} trials "
+                      f"of {len(recording.trials.classes)} classes.")
+    found = [Answer(section.finding, section.question) for section in sections if section.finding]
+    nothing = Answer("Nothing could be computed; the reasons stand below.")
+    not_asked = Answer(limitations(recording, windows))
+    return [recorded, *(found or [nothing]), *([not_asked] if not_asked.text else [])]
+
+
+def limits(sections: Sequence[Section], recording: Recording) -> dict[str, str]:
+    """What limits the answers, each line once, and the titles of the sections that say so."""
+    said: dict[str, list[str]] = {note: [] for note in recording.notes}
+    for section in sections:
+        for line in [section.error] if section.error else section.warnings:
+            said.setdefault(line, []).append(section.title)
+    return {line: "; ".join(titles) for line, titles in said.items()}
 
 
 def units_by_area(recording: Recording) -> pd.DataFrame:

@@ -33,7 +33,8 @@ class Section(NamedTuple):
 
     Attributes
     ----------
-    name, title : str
+    name, title, question : str
+        The question is '' of what was asked for besides.
     summary, warnings : list of str
     figures : dict of str to Figure
         By file stem.
@@ -47,6 +48,7 @@ class Section(NamedTuple):
 
     name: str
     title: str
+    question: str = ""
     summary: Sequence[str] = ()
     warnings: Sequence[str] = ()
     figures: Mapping[str, Figure] = {}
@@ -88,9 +90,10 @@ def _run(pipeline: Pipeline, options: argparse.Namespace) -> Section:
         result = pipeline.analyse(recording, windows, options)
         written = write_results(result, recording, folder, options.format, options.dpi)
     except InputError as error:
-        return Section(pipeline.name, pipeline.title, error=str(error))
+        return Section(pipeline.name, pipeline.title, pipeline.question, error=str(error))
     section = make_section(pipeline, result, options.dpi, written)
-    return section._replace(finding=pipeline.findings(result.tables, recording.areas_ordered))
+    return section._replace(question=pipeline.question, finding=pipeline.findings(
+        result.tables, recording.areas_ordered))
 
 
 def pipeline_options(pipeline: Pipeline, args: argparse.Namespace) -> argparse.Namespace:
@@ -115,8 +118,9 @@ def make_section(analysis: Pipeline | Addition, result: PipelineResult, dpi: int
             images[stem] = image.getvalue()
     figures = {stem: Figure(images[stem], caption_of(stem, analysis.captions))
                for stem in result.figures}
-    return Section(analysis.name, analysis.title, list(result.summary), list(result.warnings),
-                   figures, dict(result.tables), dict(result.parameters))
+    return Section(
+        analysis.name, analysis.title, summary=result.summary, warnings=result.warnings,
+        figures=figures, tables=result.tables, parameters=result.parameters)
 
 
 def caption_of(stem: str, captions: Mapping[str, str]) -> str:

@@ -38,6 +38,7 @@ def test_nothing_computable_is_said():
         "separability": pd.DataFrame({
             "area": ["A"], "code": ["count"], "accuracy": [np.nan], "q_value": [np.nan],
             "chance": [0.1]}),
+        "separability_onset": pd.DataFrame({"area": ["A"], "onset_ms": [np.nan]}),
     }
     for pipeline in PIPELINES.values():
         sentence = pipeline.findings(empty, True)
@@ -49,5 +50,8 @@ def test_the_best_area_is_named():
     table = pd.DataFrame({"area": ["A", "A", "B"], "code": ["active", "count", "count"],
                           "accuracy": [0.3, 0.7, 0.2], "chance": 0.25,
                           "q_value": [0.3, 0.01, 0.6]})
-    sentence = PIPELINES["separability"].findings({"separability": table}, False)
+    onsets = pd.DataFrame({"area": ["A", "B"], "onset_ms": [40.0, 31.5]})
+    sentence = PIPELINES["separability"].findings(
+        {"separability": table, "separability_onset": onsets}, False)
     assert "in 1 of 2 areas, best from A (70% right from spike counts, 25% by chance)" in sentence
+    assert sentence.endswith(", earliest from B, 31.5 ms after the onset.")

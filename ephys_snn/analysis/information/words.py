@@ -12,7 +12,8 @@ from ephys_snn.analysis.information.unit_information import UnitInformation
 CAPTIONS = {
     "information_gain": "Left, how much each unit's being active says about the class (dots: one "
                         "unit each; bars: how many units; dashed: what permuted labels give, by "
-                        "mere chance). Right, the mean over the units with that chance taken out.",
+                        "mere chance). Right, the mean over the units with that chance taken out. "
+                        "Outlines and open squares: a control, where one was named.",
     "activity_by_class": "Every unit a row, every class a column. A dark column's block is a group "
                          "of units active for one class: the blocks were sorted by one half of the "
                          "trials and are shown in the other, so sorting alone does not make them.",

@@ -1,4 +1,4 @@
-"""The analysis of separability: can the class be decoded from each area, and from when on?"""
+"""The analysis of separability: decoding from each area, over time, with what limits it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _draw(recording: Recording, windows: ResponseWindows, result: Separability) 
 PIPELINE = Pipeline(
     name="separability",
     title="Separability of the classes",
-    question="From when on can the class of a trial be decoded from each area?",
+    question="Can the class of a trial be decoded from each area, and from when on?",
     description="Decode the class of a trial from each area, with chance from permuted labels, "
                 "and find from when on it can be decoded.",
     measure="cross-validated decoding",

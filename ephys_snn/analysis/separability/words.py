@@ -23,7 +23,7 @@ CAPTIONS = {
 
 
 def findings(tables: Mapping[str, pd.DataFrame], areas_ordered: bool) -> str:
-    """Where the class can be decoded, and where best."""
+    """Where the class can be decoded, where best and where first."""
     table = tables["separability"]
     rows = table[table["accuracy"].notna()]
     if rows.empty:
@@ -32,7 +32,16 @@ def findings(tables: Mapping[str, pd.DataFrame], areas_ordered: bool) -> str:
     significant = rows.groupby("area")["q_value"].min() < LEVEL
     return (f"The class can be decoded in {int(significant.sum())} of {len(significant)} areas, "
             f"best from {best['area']} ({best['accuracy']:.0%} right from {CODES[best['code']]}, "
-            f"{best['chance']:.0%} by chance).")
+            f"{best['chance']:.0%} by chance){_earliest(tables['separability_onset'])}.")
+
+
+def _earliest(onsets: pd.DataFrame) -> str:
+    """From which area the class can be decoded first, and when."""
+    known = onsets[onsets["onset_ms"].notna()]
+    if known.empty:
+        return ""
+    first = known.loc[known["onset_ms"].idxmin()]
+    return f", earliest from {first['area']}, {first['onset_ms']:.3g} ms after the onset"
 
 
 def summarise(result: Separability) -> list[str]:
