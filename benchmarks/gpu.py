@@ -20,19 +20,12 @@ from training_step import Batch, relu_step, spiking_step
 from ephys_snn.cli import Parser, command
 from ephys_snn.errors import InputError
 from ephys_snn.network import Network
-from ephys_snn.stimuli.stimuli import Stimuli, load_stimuli
-from ephys_snn.training.training import Settings, start, train, train_epoch
+from ephys_snn.stimuli import Stimuli, load_stimuli
+from ephys_snn.training import Settings, start, train, training_steps
 
 DEVICE = "cuda"
 STEPS = 10  # between two looks at the clock, so that the GPU never waits for it
 LIMIT = 3.0  # s, for an epoch of MNIST
-
-
-def draw(sizes: list[int]) -> Network:
-    """An untrained network on the GPU."""
-    network = Network.draw(sizes)
-    network.weights = [weights.to(DEVICE) for weights in network.weights]
-    return network
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -52,9 +45,9 @@ def gigabytes(action: Callable[[], object]) -> float:
     return torch.cuda.max_memory_allocated() / 1e9
 
 
-def several(step: Callable[[], None]) -> None:
-    """Some steps."""
-    for _ in range(STEPS):
+def several(step: Callable[[], object], n_steps: int = STEPS) -> None:
+    """So many steps."""
+    for _ in range(n_steps):
         step()
 
 
@@ -70,7 +63,7 @@ def print_steps(sizes: list[int], network: Network, stimuli: Stimuli, batches: l
         targets = torch.as_tensor(labels[chosen], device=DEVICE)
         trials = Batch(inputs, targets, torch.full((batch,), torch.inf, device=DEVICE))
         steps = [partial(step, trials) for step in (
-            spiking_step(network, stimuli, with_ends=False), relu_step(sizes, DEVICE))]
+            spiking_step(network, stimuli, with_t_stop=False), relu_step(sizes, DEVICE))]
         memory = [gigabytes(step) for step in steps]  # and the kernels are compiled now
         turns = np.array([[seconds(lambda step=step: several(step)) / STEPS for step in steps]
                           for _ in range(n_turns)])
@@ -82,14 +75,15 @@ def print_steps(sizes: list[int], network: Network, stimuli: Stimuli, batches: l
 
 def print_epochs(sizes: list[int], stimuli: Stimuli, batches: list[int]) -> None:
     """A row for every batch size: the second epoch, when all is compiled."""
-    times, labels = stimuli.part("train")
-    times = times.astype(np.float32)
     print(f"{'batch':>6}{'epoch s':>10}{'steps':>8}{'GB':>8}   (limit of MNIST: {LIMIT:g} s)")
     for batch in batches:
-        run = start(draw(sizes), stimuli, Settings(epochs=2, batch_size=batch))
-        memory = gigabytes(lambda run=run: train_epoch(run, times, labels))
-        taken = seconds(lambda run=run: train_epoch(run, times, labels))
-        print(f"{batch:>6}{taken:>10.2f}{-(-len(times) // batch):>8}{memory:>8.2f}", flush=True)
+        run = start(Network.draw(sizes).to(DEVICE), stimuli, Settings(epochs=2, batch_size=batch))
+        next_event = partial(next, training_steps(run, stimuli))
+        epoch = partial(several, next_event, run.n_steps)
+        memory = gigabytes(epoch)
+        next_event()  # the first epoch is validated
+        taken = seconds(epoch)
+        print(f"{batch:>6}{taken:>10.2f}{run.n_steps:>8}{memory:>8.2f}", flush=True)
 
 
 @command
@@ -108,8 +102,8 @@ def main(arguments: list[str] | None = None) -> None:
         raise InputError("this benchmark needs a GPU that PyTorch can use as `cuda`, and there is "
                          "none here; benchmarks/training_step.py measures processors")
     stimuli = load_stimuli(args.data)
-    sizes = [stimuli.times.shape[1], *args.hidden, len(stimuli.classes)]
-    network = train(draw(sizes), stimuli, Settings(epochs=1))
+    sizes = [stimuli.n_inputs, *args.hidden, len(stimuli.classes)]
+    network = train(Network.draw(sizes).to(DEVICE), stimuli, Settings(epochs=1))
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, {stimuli.name}, "
           f"{'-'.join(map(str, sizes))} after one epoch, float32, "
           f"medians of {args.turns} turns of {STEPS} steps")

@@ -5,9 +5,9 @@ and Adam, with batches that cycle through the training samples; spiking and ReLU
 turns on the same batch with the same threads, and the ratio is the median over turns. With one
 thread CPU time is measured, which other programs hardly disturb, with more threads wall time.
 
-Two spiking steps are compared. `all` computes every spike. `ends` is what training does
-(`ephys_snn.training.trial_end`): trials end soon after their decision, and a bound on when is known
-from the sample's previous trial.
+Two spiking steps are compared. `all` computes every spike. `t_stop` is what training does
+(`ephys_snn.training.trial_end`): trials end soon after their decision, and when at the latest is
+known from the sample's previous trial.
 
 The stimuli are those of training: jittered (`--jitter`), and distorted on request (`--distortion`).
 Without jitter the black pixels of an image spike at once and count as one input.
@@ -17,6 +17,7 @@ python benchmarks/training_step.py --data mnist --curves [--figure training_step
 """
 
 import argparse
+import copy
 import itertools
 import resource
 import statistics
@@ -29,30 +30,29 @@ import torch
 
 from ephys_snn.network import Network
 from ephys_snn.spike_time import first_spike_times
-from ephys_snn.stimuli.stimuli import Stimuli, load_stimuli
-from ephys_snn.training import trial_end
-from ephys_snn.training.training import Settings, learning_rate, start, vary
-from ephys_snn.training.training import step as training_step
+from ephys_snn.stimuli import Stimuli, augment, load_stimuli
+from ephys_snn.training import Settings, find_t_stop, largest_t_stop, learning_rate, start
+from ephys_snn.training import step as training_step
 
 N_BATCHES = 10  # distinct ones
 
 
 class Batch(NamedTuple):
-    """Trials: input spike times (trial, input) in ms, classes, bounds (trial,) in ms."""
+    """Trials: input spike times (trial, input) in ms, classes, largest t_stop (trial,) in ms."""
 
     times: torch.Tensor
     labels: torch.Tensor
-    bounds: torch.Tensor
+    largest_t_stop: torch.Tensor
 
 
 class Cost(NamedTuple):
     """Median milliseconds per step, and median ratios to ReLU."""
 
     every: float
-    ends: float
+    t_stop: float
     relu: float
     ratio_every: float
-    ratio_ends: float
+    ratio_t_stop: float
 
 
 def trained(sizes: list[int], stimuli: Stimuli, n_steps: int) -> Network:
@@ -60,36 +60,32 @@ def trained(sizes: list[int], stimuli: Stimuli, n_steps: int) -> Network:
     settings = Settings(epochs=1)
     run = start(Network.draw(sizes), stimuli, settings)
     times, labels = (torch.as_tensor(part) for part in stimuli.part("train"))
-    order = torch.from_numpy(run.generator.permutation(len(times)))
+    order = torch.from_numpy(run.rng.permutation(len(times)))
     for index in range(n_steps):
         chosen = order[torch.arange(index * 80, (index + 1) * 80) % len(order)]
         rate = settings.learning_rate * (1 - index / n_steps)
         training_step(run, times[chosen].float(), labels[chosen], rate,
                       torch.full((len(chosen),), torch.inf))
-    for weights in run.network.weights:
-        weights.requires_grad_(False)
     return run.network
 
 
 def varied(times: np.ndarray, stimuli: Stimuli, args: argparse.Namespace) -> torch.Tensor:
     """Training samples (trial, input) as a step of training gets them."""
-    settings = Settings(epochs=1, jitter=args.jitter, distortion=args.distortion)
-    sizes = [stimuli.n_inputs, len(stimuli.classes)]
-    return torch.from_numpy(vary(start(Network.draw(sizes), stimuli, settings),
-                                 times.astype(np.float32)))
+    return torch.from_numpy(augment(times.astype(np.float32), stimuli, args.jitter,
+                                    args.distortion, np.random.default_rng(0)))
 
 
 def batches_of(
     network: Network, stimuli: Stimuli, size: int, args: argparse.Namespace
 ) -> list[Batch]:
-    """Batches of training samples with the bounds of their trials' ends."""
+    """Batches of training samples, and when their trials should end at the latest."""
     times, labels = stimuli.part("train")
     chosen = np.arange(size * min(args.turns, N_BATCHES)) % len(times)
     batches = []
     for inputs, classes in zip(varied(times[chosen], stimuli, args).split(size),
                                torch.as_tensor(labels[chosen]).split(size), strict=True):
-        ends = trial_end.trial_ends(network(inputs)[-1], classes, network.lif.tau_s)
-        batches.append(Batch(inputs, classes, trial_end.bounds(ends.numpy(), network.lif.tau_s)))
+        t_stop = find_t_stop(network(inputs)[-1], classes, network.lif.tau_s)
+        batches.append(Batch(inputs, classes, largest_t_stop(t_stop.numpy(), network.lif.tau_s)))
     return batches
 
 
@@ -110,15 +106,15 @@ def relu_step(layer_sizes: list[int], device: str = "cpu") -> Callable[[Batch], 
     return step
 
 
-def spiking_step(network: Network, stimuli: Stimuli, with_ends: bool) -> Callable[[Batch], None]:
+def spiking_step(network: Network, stimuli: Stimuli, with_t_stop: bool) -> Callable[[Batch], None]:
     """A step as training takes it at its end, so small that the network stays as trained."""
-    weights = [matrix.detach().clone() for matrix in network.weights]
     settings = Settings(epochs=1)
-    run = start(Network(weights, network.lif, network.cell_types), stimuli, settings)
+    run = start(copy.deepcopy(network), stimuli, settings)
 
     def step(batch: Batch) -> None:
-        bounds = batch.bounds if with_ends else torch.full_like(batch.bounds, torch.inf)
-        training_step(run, batch.times, batch.labels, learning_rate(1, 1, 1, settings), bounds)
+        largest = batch.largest_t_stop if with_t_stop \
+            else torch.full_like(batch.largest_t_stop, torch.inf)
+        training_step(run, batch.times, batch.labels, learning_rate(1, 1, 1, settings), largest)
 
     return step
 
@@ -138,31 +134,32 @@ def milliseconds(step: Callable[[Batch], None], batch: Batch) -> float:
 
 def compare(network: Network, stimuli: Stimuli, batches: list[Batch], n_turns: int) -> Cost:
     """Steps in turn on batch after batch, after a warm-up."""
-    steps = [spiking_step(network, stimuli, with_ends=False),
-             spiking_step(network, stimuli, with_ends=True), relu_step(network.layer_sizes)]
+    steps = [spiking_step(network, stimuli, with_t_stop=False),
+             spiking_step(network, stimuli, with_t_stop=True), relu_step(network.layer_sizes)]
     cycle = itertools.cycle(batches)
     for _ in range(3):
         for step in steps:
             step(batches[0])
     taken = np.array([[milliseconds(step, batch) for step in steps]
                       for batch in itertools.islice(cycle, n_turns)])
-    every, ends, relu = np.median(taken, axis=0)
-    return Cost(every, ends, relu, *(statistics.median((taken[:, column] / taken[:, 2]).tolist())
+    every, t_stop, relu = np.median(taken, axis=0)
+    return Cost(every, t_stop, relu, *(statistics.median((taken[:, column] / taken[:, 2]).tolist())
                                      for column in (0, 1)))
 
 
 def print_costs(rows: dict[str, Cost]) -> None:
     """The table."""
-    print(f"{'':<18}{'all ms':>9}{'ends ms':>9}{'ReLU ms':>9}{'all/ReLU':>10}{'ends/ReLU':>11}")
+    print(f"{'':<18}{'all ms':>9}{'t_stop ms':>11}{'ReLU ms':>9}{'all/ReLU':>10}"
+          f"{'t_stop/ReLU':>13}")
     for name, cost in rows.items():
-        print(f"{name:<18}{cost.every:>9.1f}{cost.ends:>9.1f}{cost.relu:>9.1f}"
-              f"{cost.ratio_every:>10.1f}{cost.ratio_ends:>11.1f}", flush=True)
+        print(f"{name:<18}{cost.every:>9.1f}{cost.t_stop:>11.1f}{cost.relu:>9.1f}"
+              f"{cost.ratio_every:>10.1f}{cost.ratio_t_stop:>13.1f}", flush=True)
 
 
 def first_layer(stimuli: Stimuli, n_post: int, args: argparse.Namespace) -> dict[int, float]:
     """Milliseconds of the first layer, forward and backward, by the spiking inputs per trial."""
     times = varied(stimuli.part("train")[0][:80], stimuli, args)
-    weights = Network.draw([times.shape[1], n_post, 2]).weights[0].clone().requires_grad_()
+    weights = Network.draw([times.shape[1], n_post, 2]).weights[0]
     generator = torch.Generator().manual_seed(0)
     rank = torch.rand(times.shape, generator=generator).argsort(1)
     costs = {}
@@ -206,7 +203,7 @@ def draw(found: dict[str, dict[int, Cost]], path: str, title: str) -> None:
 
     figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), sharey=True, layout="constrained")
     styles = {"every": ("spiking, every spike", "C0", "-"),
-              "ends": ("spiking, until the trial's end", "C1", "-"),
+              "t_stop": ("spiking, until t_stop", "C1", "-"),
               "relu": ("ReLU", "0.4", "--")}
     for ax, (name, costs) in zip(axes, found.items(), strict=True):
         for key, (label, color, line) in styles.items():

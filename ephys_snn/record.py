@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +24,16 @@ from ephys_snn.errors import InputError
 from ephys_snn.files import check_writable
 from ephys_snn.network import Network
 from ephys_snn.recording import Recording, Trials, Units
-from ephys_snn.stimuli import data_sets as datasets
-from ephys_snn.stimuli.stimuli import LatencyCode, Stimuli, encode, jitter_times
+from ephys_snn.stimuli import (
+    NAMED,
+    SPLITS,
+    LatencyCode,
+    Stimuli,
+    choose_classes,
+    encode,
+    jitter_times,
+    load_data,
+)
 
 TRIAL_PERIOD = 100.0  # ms
 TRIAL_DURATION = 90.0  # ms
@@ -183,11 +192,11 @@ def parser() -> argparse.ArgumentParser:
     add("out", type=Path, metavar="OUT.nix", help="the recording to write")
     add("--trials", type=number(int, least=1), default=1000, metavar="N",
         help="how many stimuli, the first of the split in file order (default: %(default)s)")
-    add("--split", choices=datasets.SPLITS, default="test",
+    add("--split", choices=SPLITS, default="test",
         help="which stimuli (default: %(default)s)")
     add("--repeats", type=number(int, least=1), default=1, metavar="R",
         help="show all of them R times (default: %(default)s)")
-    add("--jitter", type=float, default=0.0, metavar="MS",
+    add("--jitter", type=number(float, least=0), default=0.0, metavar="MS",
         help="standard deviation of the input spikes' jitter in ms (default: %(default)s)")
     add("--untrained", action="store_true",
         help="record the network as it was before training, as a control")
@@ -202,8 +211,6 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Record a network as the command line says."""
     options = parser().parse_args(arguments)
-    if not 0 <= options.jitter < np.inf:
-        raise InputError(f"--jitter must be a time in ms, at least 0; got {options.jitter:g}")
     check_writable(options.out)
     network = Network.load(options.model)
     stimuli = _load_data(network, options)
@@ -222,27 +229,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _load_data(network: Network, options: argparse.Namespace) -> Stimuli:
     """The data that the model names, or those of ``--data``, encoded as in training."""
-    data = network.metadata.get("data", {})
-    source = options.data or data.get("path") or data.get("source")
-    encoding = network.metadata.get("encoding")
-    if encoding is None:
+    card = network.card
+    source = options.data or (card.data and (card.data.path or card.data.source))
+    if card.encoding is None:
         raise InputError(f"{options.model} does not say how its data were encoded; "
                          "train it with python -m ephys_snn.train")
     if source is None:
         raise InputError(f"{options.model} was trained on arrays that no file is known to hold; "
                          "name a file that holds them with --data")
-    if not options.data and source not in datasets.NAMED and not Path(source).exists():
+    if not options.data and source not in NAMED and not Path(source).exists():
         raise InputError(f"the data that {options.model} was trained on are no longer at {source}; "
                          "say with --data where they are")
-    data_set = datasets.load(source)
-    classes = network.metadata.get("classes", data_set.classes)
+    data_set = load_data(source)
+    classes = card.classes or data_set.classes
     if set(classes) <= set(data_set.classes):  # else `check_fit` says what does not fit
-        data_set = datasets.choose_classes(data_set, classes)
-    return encode(data_set, LatencyCode(**encoding), str(source))
+        data_set = choose_classes(data_set, classes)
+    return encode(data_set, LatencyCode(**card.encoding), str(source))
 
 
 def _annotations(network: Network, options: argparse.Namespace) -> dict:
-    about = network.metadata
+    card = network.card.to_dictionary()
     return {
         "model_sha256": network.sha256(),
         "settings": {
@@ -253,11 +259,10 @@ def _annotations(network: Network, options: argparse.Namespace) -> dict:
             "seed": options.seed,
             "trial_period_ms": TRIAL_PERIOD,
             "trial_duration_ms": TRIAL_DURATION,
-            "lif": {"tau_m": network.lif.tau_m, "tau_s": network.lif.tau_s,
-                    "threshold": network.lif.threshold},
-            **{key: about[key] for key in ("data", "encoding", "training", "seed") if key in about},
+            "lif": asdict(network.lif),
+            **{key: card[key] for key in ("data", "encoding", "training", "seed") if key in card},
         },
-        "versions": {**about.get("versions", {}), "recorded_with": ephys_snn.__version__},
+        "versions": {**card.get("versions", {}), "recorded_with": ephys_snn.__version__},
     }
 
 

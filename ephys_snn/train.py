@@ -4,22 +4,35 @@ import argparse
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ephys_snn.cli import Parser, command
+from ephys_snn.cli import Parser, command, names, number
 from ephys_snn.errors import InputError
 from ephys_snn.files import check_writable
 from ephys_snn.lif import LIF
-from ephys_snn.network import PARTNERS, SHALLOW, Initialization, Network
-from ephys_snn.stimuli import data_sets as datasets
-from ephys_snn.stimuli.stimuli import BACKGROUNDS, LatencyCode, Stimuli, load_stimuli
-from ephys_snn.training import distributed, dry_run
-from ephys_snn.training.evaluation import evaluate
-from ephys_snn.training.session import Files, keep_training, open_checkpoint
-from ephys_snn.training.training import FULL_STEP_DEPTH, Run, Settings, start
+from ephys_snn.network import IN_DEGREE, SHALLOW, Initialization, Network
+from ephys_snn.stimuli import BACKGROUNDS, NAMED, SPLITS, LatencyCode, Stimuli, load_stimuli
+from ephys_snn.training import (
+    FULL_STEP_DEPTH,
+    Files,
+    Run,
+    Settings,
+    broadcast_from_rank0,
+    describe_network,
+    describe_time,
+    evaluate,
+    is_distributed,
+    is_rank0,
+    keep_training,
+    n_processes,
+    open_checkpoint,
+    process_group,
+    start,
+)
 
 DEFAULT_HIDDEN = [400, 400, 400, 400]
 # Settings that suit a data set: few samples need more epochs, smaller batches and more jitter, and
@@ -39,31 +52,85 @@ MANY_CLASSES = 20  # more are not listed one by one
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    code, lif, draw = LatencyCode(), LIF(), Initialization()
     options = Parser(
         prog="ephys_snn train",
         description="Train a deep network of first-spike neurons under Dale's law to classify.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add = options.add_argument
+    _add_data(options.add_argument_group("data"))
+    _add_network(options.add_argument_group("network"))
+    _add_training(options.add_argument_group("training"))
+    _add_output(options.add_argument_group("output"))
+    return options
+
+
+def _add_data(group: argparse._ArgumentGroup) -> None:
+    add, code = group.add_argument, LatencyCode()
     add("--data", default="digits", metavar="NAME|PATH",
-        help=f"{', '.join(datasets.NAMED)}, an .npz file with images or times and labels, "
+        help=f"{', '.join(NAMED)}, an .npz file with images or times and labels, "
              "or a folder with IDX files")
-    add("--classes", metavar="A,B,...", default=argparse.SUPPRESS,
-        help="only samples of these classes (default: all)")
-    add("--balance-classes", action="store_true",
-        help="weigh the loss so that every class counts alike, however few samples it has")
-    add("--include-validation", action="store_true",
-        help="train on the validation samples too and keep the last epoch, once nothing is left to "
-             "choose")
+    add("--classes", type=names, metavar="A,B,...",
+        help="only samples of these classes (default: all)", default=argparse.SUPPRESS)
+    add("--early", type=float, default=code.early, metavar="MS",
+        help="spike time of the strongest intensity")
+    add("--late", type=float, default=code.late, metavar="MS",
+        help="spike time of the weakest intensity")
+    add("--background", choices=BACKGROUNDS, default=code.background,
+        help="pixels without intensity spike late, or are silent")
+
+
+def _add_network(group: argparse._ArgumentGroup) -> None:
+    add, lif, draw = group.add_argument, LIF(), Initialization()
     add("--hidden", type=int, nargs="+", default=DEFAULT_HIDDEN, metavar="N",
         help="numbers of neurons of the hidden layers")
     add("--excitatory", type=float, default=0.75, metavar="FRACTION",
         help="fraction of excitatory neurons in every hidden layer")
-    add("--epochs", type=int, default=argparse.SUPPRESS, metavar="N",
-        help=f"passes through the training samples ({defaults('epochs')})")
-    add("--seed", type=int, default=0, metavar="N",
+    add("--tau-m", type=float, default=lif.tau_m, metavar="MS", help="membrane time constant")
+    add("--tau-s", type=float, default=lif.tau_s, metavar="MS",
+        help="synaptic time constant: tau-m, or half of it")
+    add("--net-weight", type=float, default=draw.net_weight, metavar="W",
+        help="initial net weight onto a neuron, in thresholds")
+    add("--net-weight-cv", type=float, default=draw.net_weight_cv, metavar="CV",
+        help="coefficient of variation of the initial net weight between neurons")
+    add("--in-degree", type=number(int, least=0), default=argparse.SUPPRESS, metavar="K",
+        help="begin sparse: each neuron hears K excitatory and K inhibitory neurons, 0 for all "
+             f"(default: 0 up to {SHALLOW} hidden layers, else {IN_DEGREE})")
+
+
+def _add_training(group: argparse._ArgumentGroup) -> None:
+    def add(option: str, of: str, **keywords) -> None:
+        name = option.strip("-").replace("-", "_")
+        group.add_argument(option, default=argparse.SUPPRESS, help=f"{of} ({defaults(name)})",
+                           **keywords)
+
+    add("--epochs", "passes through the training samples", type=int, metavar="N")
+    add("--batch-size", "trials per step", type=int, metavar="N")
+    add("--learning-rate", "largest step relative to the RMS initial weight of a layer, in "
+        f"networks of n > {FULL_STEP_DEPTH} hidden layers times {FULL_STEP_DEPTH} / n",
+        type=float, metavar="RATE")
+    add("--weight-decay", "fraction of the weights that is lost per step of relative size 1",
+        type=float, metavar="RATE")
+    add("--jitter", "largest SD of the noise on the input spike times of a training trial",
+        type=float, metavar="MS")
+    add("--distortion", "random rotations, scalings, shears, shifts and bends of training images, "
+        "1 for what handwriting bears", type=float, metavar="STRENGTH")
+    group.add_argument(
+        "--balance-classes", action="store_true",
+        help="weigh the loss so that every class counts alike, however few samples it has")
+    group.add_argument(
+        "--include-validation", action="store_true",
+        help="train on the validation samples too and keep the last epoch, once nothing is left to "
+             "choose")
+    group.add_argument(
+        "--seed", type=number(int, least=0), default=0, metavar="N",
         help="of the initial weights, the order of the samples and the jitter")
+    group.add_argument(
+        "--device", default="cpu", metavar="cpu|cuda|mps",
+        help="where to compute; cuda:N is the CUDA device of that number")
+
+
+def _add_output(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add("--out", type=Path, default=Path("model.pt"), metavar="FILE",
         help="where to save; the checkpoint is beside it, under FILE.checkpoint")
     add("--resume", action="store_true",
@@ -75,40 +142,6 @@ def parser() -> argparse.ArgumentParser:
         help="write the same for TensorBoard")
     add("--dry-run", action="store_true",
         help="print the network, its parameters and the time that training will take")
-    add("--device", default="cpu", metavar="cpu|cuda|mps",
-        help="where to compute; cuda:N is the CUDA device of that number")
-    add("--batch-size", type=int, default=argparse.SUPPRESS, metavar="N",
-        help=f"trials per step ({defaults('batch_size')})")
-    add("--learning-rate", type=float, default=argparse.SUPPRESS, metavar="RATE",
-        help="largest step relative to the RMS initial weight of a layer, in networks of "
-             f"n > {FULL_STEP_DEPTH} hidden layers times {FULL_STEP_DEPTH} / n "
-             f"({defaults('learning_rate')})")
-    add("--weight-decay", type=float, default=argparse.SUPPRESS, metavar="RATE",
-        help="fraction of the weights that is lost per step of relative size 1 "
-             f"({defaults('weight_decay')})")
-    add("--jitter", type=float, default=argparse.SUPPRESS, metavar="MS",
-        help="largest SD of the noise on the input spike times of a training trial "
-             f"({defaults('jitter')})")
-    add("--distortion", type=float, default=argparse.SUPPRESS, metavar="STRENGTH",
-        help="random rotations, scalings, shears, shifts and bends of training images, 1 for what "
-             f"handwriting bears ({defaults('distortion')})")
-    add("--background", choices=BACKGROUNDS, default=code.background,
-        help="pixels without intensity spike late, or are silent")
-    add("--early", type=float, default=code.early, metavar="MS",
-        help="spike time of the strongest intensity")
-    add("--late", type=float, default=code.late, metavar="MS",
-        help="spike time of the weakest intensity")
-    add("--tau-m", type=float, default=lif.tau_m, metavar="MS", help="membrane time constant")
-    add("--tau-s", type=float, default=lif.tau_s, metavar="MS",
-        help="synaptic time constant: tau-m, or half of it")
-    add("--net-weight", type=float, default=draw.net_weight, metavar="W",
-        help="initial net weight onto a neuron, in thresholds")
-    add("--spread", type=float, default=draw.spread, metavar="RATIO",
-        help="initial SD of the net weight between neurons, relative to it")
-    add("--partners", type=int, default=argparse.SUPPRESS, metavar="K",
-        help="begin sparse: each neuron hears K excitatory and K inhibitory neurons, 0 for all "
-             f"(default: 0 up to {SHALLOW} hidden layers, else {PARTNERS})")
-    return options
 
 
 def defaults(name: str) -> str:
@@ -133,17 +166,15 @@ def main(arguments: list[str] | None = None) -> int | None:
     if given[:1] == ["--"]:  # without it, torchrun may take our options for its own
         del given[0]
     options = parser().parse_args(given)
-    options.log = getattr(options, "log", None)
-    options.tensorboard = getattr(options, "tensorboard", None)
-    with distributed.joined(device := choose_device(options.device)):
+    files = Files(options.out, getattr(options, "log", None), getattr(options, "tensorboard", None))
+    with process_group(device := choose_device(options.device)):
         stimuli, run = begin(options, device)
         if options.dry_run:
-            print(dry_run.describe_network(run.network))
-            print(dry_run.describe_time(run, stimuli))
+            print(describe_network(run.network))
+            print(describe_time(run, stimuli))
             return None
-        for path in filter(None, (options.out, options.log)):
-            distributed.from_first(lambda path=path: prepare_output(path))
-        files = Files(options.out, options.log, options.tensorboard)
+        for path in filter(None, (files.model, files.log)):
+            broadcast_from_rank0(lambda path=path: prepare_output(path))
         open_checkpoint(run, files, options.resume)
         stopped_by = keep_training(run, stimuli, files, resume_command(given))
         if stopped_by:
@@ -176,19 +207,14 @@ def choose_device(name: str) -> torch.device:
 
 def begin(options: argparse.Namespace, device: torch.device) -> tuple[Stimuli, Run]:
     """The stimuli and an untrained network about to learn them; says what they are."""
-    if options.seed < 0:
-        raise InputError(f"--seed must be at least 0; got {options.seed}")
     settings = choose_settings(options)
     lif = LIF(options.tau_m, options.tau_s)
-    classes = [name.strip() for name in options.classes.split(",")] \
-        if hasattr(options, "classes") else None
     code = LatencyCode(options.early, options.late, options.background)
-    stimuli = load_stimuli(options.data, code, classes)
-    initialization = choose_initialization(options, stimuli)
+    stimuli = load_stimuli(options.data, code, getattr(options, "classes", None))
     layer_sizes = [stimuli.n_inputs, *options.hidden, len(stimuli.classes)]
-    network = Network.draw(layer_sizes, lif, options.excitatory, options.seed, initialization)
-    network.weights = [weights.to(device) for weights in network.weights]
-    n_weights = sum(weights.numel() for weights in network.weights)
+    network = Network.draw(layer_sizes, lif, options.excitatory, options.seed,
+                           choose_initialization(options, stimuli)).to(device)
+    n_weights = sum(weights.numel() for weights in network.parameters())
     print(f"{stimuli.name}: {describe_split(stimuli)}; network {'-'.join(map(str, layer_sizes))}, "
           f"{n_weights:,} weights")
     print(describe_classes(stimuli))
@@ -204,9 +230,9 @@ def begin(options: argparse.Namespace, device: torch.device) -> tuple[Stimuli, R
 
 def choose_initialization(options: argparse.Namespace, stimuli: Stimuli) -> Initialization:
     """What the user says, else what suits the depth and the number of inputs that spike."""
-    given = {"net_weight": options.net_weight, "spread": options.spread}
-    if hasattr(options, "partners"):
-        given["partners"] = options.partners or None
+    given = {"net_weight": options.net_weight, "net_weight_cv": options.net_weight_cv}
+    if hasattr(options, "in_degree"):
+        given["in_degree"] = options.in_degree or None
     times, _ = stimuli.part("train")
     n_spiking = float(np.isfinite(times).sum(axis=1).mean())
     if 0 < n_spiking < stimuli.n_inputs:
@@ -217,7 +243,7 @@ def choose_initialization(options: argparse.Namespace, stimuli: Stimuli) -> Init
 def describe_split(stimuli: Stimuli) -> str:
     """Numbers of samples of each part of the split, in words."""
     return ", ".join(
-        f"{int((stimuli.split == part).sum()):,} {part}" for part in datasets.SPLITS
+        f"{int((stimuli.split == part).sum()):,} {part}" for part in SPLITS
     )
 
 
@@ -248,9 +274,9 @@ def prepare_output(path: Path) -> None:
 def resume_command(given: list[str]) -> str:
     """The command line that goes on with a run that was started with the arguments `given`."""
     words = ["python", "-m", "ephys_snn.train"]
-    if distributed.is_several():
-        n_local = int(os.environ.get("LOCAL_WORLD_SIZE", distributed.n_processes()))
-        machines = ["--nnodes", str(distributed.n_processes() // n_local)]
+    if is_distributed():
+        n_local = int(os.environ.get("LOCAL_WORLD_SIZE", n_processes()))
+        machines = ["--nnodes", str(n_processes() // n_local)]
         words = ["torchrun", *(machines if machines[1] != "1" else []),
                  "--nproc-per-node", str(n_local), "-m", "ephys_snn.train", "--"]
     return shlex.join([*words, *given, *([] if "--resume" in given else ["--resume"])])
@@ -261,10 +287,10 @@ def finish(network: Network, stimuli: Stimuli, files: Files) -> None:
     tested = evaluate(network, *stimuli.part("test"))
     by_class = {name: None if accuracy != accuracy else accuracy for name, accuracy
                 in zip(stimuli.classes, tested.class_accuracy, strict=True)}
-    network.metadata["test_accuracy"] = tested.accuracy
-    network.metadata["test_accuracy_by_class"] = by_class
-    distributed.from_first(lambda: network.save(files.model))
-    if distributed.is_first():
+    network.card = replace(network.card, test_accuracy=tested.accuracy,
+                           test_accuracy_by_class=by_class)
+    broadcast_from_rank0(lambda: network.save(files.model))
+    if is_rank0():
         files.checkpoint.unlink(missing_ok=True)
     print(f"saved {files.model}")
     if len(by_class) <= MANY_CLASSES:

@@ -11,10 +11,8 @@ import sys
 import numpy as np
 
 from ephys_snn.network import Network
-from ephys_snn.stimuli.data_sets import own_data
-from ephys_snn.stimuli.stimuli import encode
-from ephys_snn.training.evaluation import evaluate
-from ephys_snn.training.training import Settings, train
+from ephys_snn.stimuli import encode, own_data
+from ephys_snn.training import Settings, evaluate, train
 
 rng = np.random.default_rng(0)
 labels = rng.choice(["standing", "lying"], 300, p=[0.7, 0.3])

@@ -9,7 +9,7 @@ from builders import CHECKOUT, recording_of_layers
 from hypothesis import settings
 
 from ephys_snn.recording import Recording
-from ephys_snn.stimuli.stimuli import Stimuli
+from ephys_snn.stimuli import Stimuli
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("suite", deadline=None)

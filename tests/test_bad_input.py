@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from dataclasses import replace
 
 import neo
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from builders import CHECKOUT
 
 from ephys_snn.__main__ import main
-from ephys_snn.network import Network
+from ephys_snn.network import Network, TrainingData
 
 SAMPLE = CHECKOUT / "recordings" / "sample_digits.nix"
 LABELS = ("a", "b") * 5
@@ -68,8 +69,8 @@ def folder(tmp_path_factory):
     write_idx(folder / "idx_labels", train_labels=lambda content: gzip.compress(
         content[:7] + bytes([5]) + content[8:13]))
     network = Network.draw([4, 3, 2])
-    network.metadata |= {"data": {"source": str(folder / "gone.npz")},
-                         "encoding": {"early": 1.5, "late": 20.0}}
+    network.card = replace(network.card, data=TrainingData(source=str(folder / "gone.npz")),
+                           encoding={"early": 1.5, "late": 20.0})
     network.save(folder / "model.pt")
     torch.save({"state_dict": {}}, folder / "other.pt")
     whole = (folder / "model.pt").read_bytes()
@@ -124,7 +125,7 @@ CASES = {
     "data are gone": ("record model.pt out.nix", "no longer at .*gone.npz; say with --data"),
     "data of another kind": ("record model.pt out.nix --data digits", "64 inputs .* 4 inputs"),
     "no trials to record": ("record model.pt out.nix --trials 0", "--trials: must be at least 1"),
-    "negative jitter": ("record model.pt out.nix --jitter -1", "--jitter must be .* got -1"),
+    "negative jitter": ("record model.pt out.nix --jitter -1", "--jitter: must be .* got -1"),
     "no folder": ("record model.pt no/out.nix", "cannot write no/out.nix: No such file or dir"),
     "recording is a folder": ("record model.pt folder.nix", "folder.nix: it is a folder"),
 }

@@ -53,8 +53,8 @@ def test_own_data(tmp_path):
     printed = run("own_data", tmp_path / "own.pt")
     assert float(printed.split()[-1]) > 0.9
     network = Network.load(tmp_path / "own.pt")
-    assert network.metadata["classes"] == ["lying", "standing"]
-    assert network.metadata["data"]["shape"] == [12, 8]
+    assert network.card.classes == ("lying", "standing")
+    assert network.card.data.shape == (12, 8)
     lines = (EXAMPLES / "own_data.py").read_text().splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("stimuli = "))
     assert len([line for line in lines[start:] if line]) < 10

@@ -1,5 +1,7 @@
 """Networks as recordings: what the neurons did is what stands in the file."""
 
+from dataclasses import replace
+
 import neo
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from ephys_snn.errors import InputError
 from ephys_snn.network import Network
 from ephys_snn.record import main, present, record_responses, respond
 from ephys_snn.recording import Recording, decision_windows
-from ephys_snn.stimuli.stimuli import Stimuli, load_stimuli
+from ephys_snn.stimuli import Stimuli, load_stimuli
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,8 @@ def recorded(model):
 def test_the_recording_holds_what_the_network_does(model, recorded):
     network, recording = Network.load(model), Recording.read(recorded)
     times, labels = load_stimuli("digits").part("test")
-    layers = [torch.as_tensor(times[:40]).float(), *network(times[:40])]
+    with torch.no_grad():
+        layers = [torch.as_tensor(times[:40]).float(), *network(times[:40])]
     assert recording.areas == ("input", "layer_1", "layer_2", "output")
     for area, layer in zip(recording.areas, layers, strict=True):
         for unit, expected in zip(recording.units_in(area), layer.double().numpy().T, strict=True):
@@ -58,7 +61,7 @@ def test_the_weights_are_inside(model, recorded):
     network, recording = Network.load(model), Recording.read(recorded)
     for pair, weights in zip([("input", "layer_1"), ("layer_1", "layer_2"), ("layer_2", "output")],
                              network.weights, strict=True):
-        np.testing.assert_array_equal(recording.weights[pair], weights.numpy())
+        np.testing.assert_array_equal(recording.weights[pair], weights.detach().numpy())
 
 
 def test_cell_types_come_from_the_network(recorded):
@@ -82,7 +85,7 @@ def test_the_untrained_network_is_the_one_before_training(model, tmp_path):
     recording = Recording.read(out)
     redrawn = Network.load(model).untrained()
     np.testing.assert_array_equal(recording.weights["layer_1", "layer_2"],
-                                  redrawn.weights[1].numpy())
+                                  redrawn.weights[1].detach().numpy())
     assert recording.annotations["settings"]["trained"] is False
     assert recording.annotations["model_sha256"] == redrawn.sha256()
 
@@ -109,7 +112,8 @@ def test_more_trials_than_there_are_is_said(model, tmp_path, capsys):
 def test_validation_samples_that_were_trained_on_are_said(model, tmp_path, capsys):
     network = Network.load(model)
     for is_included in (True, False):
-        network.metadata["training"]["include_validation"] = is_included
+        network.card = replace(network.card, training={**network.card.training,
+                                                       "include_validation": is_included})
         network.save(tmp_path / "model.pt")
         for split, untrained in (("validation", []), ("test", []), ("validation", ["--untrained"])):
             assert main([str(tmp_path / "model.pt"), str(tmp_path / "out.nix"), "--trials", "5",
@@ -146,7 +150,7 @@ def test_what_cannot_be_recorded_is_one_line(model, tmp_path, capsys, recorded):
     torch.save({"a": 1}, tmp_path / "other.pt")
     assert "is not a network" in run(capsys, tmp_path / "other.pt", out)
     assert "64 inputs and 10 outputs" in run(capsys, model, out, "--data", "yin-yang")
-    assert "--jitter must be" in run(capsys, model, out, "--jitter", "-1")
+    assert "--jitter: must be" in run(capsys, model, out, "--jitter", "-1")
     assert "cannot write" in run(capsys, model, tmp_path / "no" / "such" / "out.nix", "--quiet")
     assert not out.exists()
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ephys_snn import train
-from ephys_snn.network import Network
-from ephys_snn.stimuli.stimuli import LatencyCode, load_stimuli
-from ephys_snn.training.evaluation import evaluate
+from ephys_snn.network import Network, TrainingData
+from ephys_snn.stimuli import LatencyCode, load_stimuli
+from ephys_snn.training import evaluate
 
 SMALL = ["--hidden", "12", "8", "--epochs", "2"]
 
@@ -25,17 +25,16 @@ def test_a_model_is_saved_with_all_that_recording_needs(own_npz, tmp_path, capsy
     network = Network.load(out)
     assert network.layer_sizes == [6, 12, 8, 2]
     assert [(types == "excitatory").sum() for types in network.cell_types] == [6, 4]
-    known = network.metadata
-    assert known["data"] == {"name": "own", "source": str(own_npz),
-                             "path": str(own_npz.resolve()), "shape": [2, 3],
-                             "sha256": load_stimuli(own_npz, LatencyCode(2, 15)).sha256()}
-    assert known["classes"] == ["ant", "bee"]
-    assert known["encoding"] == {"early": 2.0, "late": 15.0, "background": "late"}
-    assert known["seed"] == known["training"]["seed"] == 7
-    assert [entry["epoch"] for entry in known["history"]] == [1, 2]
-    assert len(known["history"][0]["silent_fraction"]) == 3
-    assert known["versions"]["torch"] == torch.__version__
-    assert f"{known['test_accuracy']:.4f}" == last.split()[-1]
+    card = network.card
+    assert card.data == TrainingData("own", str(own_npz), str(own_npz.resolve()), (2, 3),
+                                     load_stimuli(own_npz, LatencyCode(2, 15)).sha256())
+    assert card.classes == ("ant", "bee")
+    assert card.encoding == {"early": 2.0, "late": 15.0, "background": "late"}
+    assert card.seed == card.training["seed"] == 7
+    assert [entry["epoch"] for entry in card.history] == [1, 2]
+    assert len(card.history[0]["silent_fraction"]) == 3
+    assert card.versions["torch"] == torch.__version__
+    assert f"{card.test_accuracy:.4f}" == last.split()[-1]
     assert network.untrained().layer_sizes == network.layer_sizes
 
 
@@ -76,10 +75,11 @@ BAD_OPTIONS = {
     "all too excitatory": (["--excitatory", "1.5"], "excitatory fraction .* got 1.5"),
     "empty layer": (["--hidden", "10", "0"], "each at least 1; got"),
     "no epochs": (["--epochs", "0"], "`epochs` must be at least 1; got 0"),
-    "negative seed": (["--seed", "-1"], "--seed must be at least 0; got -1"),
+    "negative seed": (["--seed", "-1"], "--seed: must be at least 0; got -1"),
     "late before early": (["--late", "1"], "early < late"),
     "time constants": (["--tau-m", "30"], "tau_m"),
     "negative jitter": (["--jitter", "-2"], "jitter"),
+    "in-degree": (["--in-degree", "-1"], "--in-degree: must be at least 0; got -1"),
     "net weight": (["--net-weight", "1"], "net weight must exceed e"),
 }
 

@@ -1,14 +1,17 @@
-"""Feedforward networks of first-spike neurons under Dale's law: layers, initial weights, files."""
+"""Feedforward networks of first-spike neurons under Dale's law.
 
-from ephys_snn.network.network import (
-    FORMAT,
-    PARTNERS,
-    SHALLOW,
-    Initialization,
-    Network,
-    load_dictionary,
-    save_dictionary,
-)
+`Network` and its `FirstSpikeLayer` are modules of PyTorch; `Initialization` says how their weights
+are drawn, `ModelCard` how a network came about. Model files hold all of it. Beneath: Dale's law,
+and the theory of how volleys travel through layers (`propagation`).
+"""
 
-__all__ = ["FORMAT", "PARTNERS", "SHALLOW", "Initialization", "Network", "load_dictionary",
-           "save_dictionary"]
+from ephys_snn.network.dale import EXCITATORY, INHIBITORY, obeys, project_
+from ephys_snn.network.first_spike_layer import FirstSpikeLayer
+from ephys_snn.network.initial_weights import IN_DEGREE, SHALLOW, Initialization
+from ephys_snn.network.model_card import ModelCard, TrainingData
+from ephys_snn.network.model_file import ModelContent, load_model, save_model
+from ephys_snn.network.network import Network
+
+__all__ = ["EXCITATORY", "INHIBITORY", "IN_DEGREE", "SHALLOW", "FirstSpikeLayer", "Initialization",
+           "ModelCard", "ModelContent", "Network", "TrainingData", "load_model", "obeys",
+           "project_", "save_model"]

@@ -70,6 +70,11 @@ def signs(types: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.where(types == EXCITATORY, 1.0, -1.0))[:, None].float()
 
 
+def types_of(sign: torch.Tensor) -> np.ndarray:
+    """Cell types (pre,) from the signs (pre, 1) that `signs` gave them."""
+    return np.where(sign[:, 0].cpu().numpy() > 0, EXCITATORY, INHIBITORY)
+
+
 def project_(weights: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
     """Set the weights of the wrong sign to 0, in place.
 

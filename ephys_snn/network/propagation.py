@@ -2,7 +2,7 @@ r"""How differences between neurons and between stimuli travel through layers of
 
 A layer receives a volley: presynaptic neuron i spikes at m + s_i, with s_i small against the delay
 d of the response. Neuron j has the net weight W_j = Σ_i w_ij, with mean W and standard deviation
-ς·W between the neurons (`Initialization.spread`). To first order it spikes at
+ς·W between the neurons (`Initialization.net_weight_cv`). To first order it spikes at
 
 .. math::
 
@@ -36,16 +36,16 @@ comes, and ς ≈ 0.1, which independent weights around a positive mean give a l
 them in two or three layers. Volleys as wide as the delay, where inhibition late in the volley no
 longer counts, fade more slowly than this.
 
-*Two spreads in one.* Both rows above have the same ς only because all weights are independent. What
-widens the layer is the spread of the net weights W_j; what carries differences is the gain
+*Two numbers in one.* Both rows above have the same ς only because all weights are independent. What
+widens the layer is the variation of the net weights W_j; what carries differences is the gain
 g² = Σ_i w_ij² / W², the inhomogeneity of the weights onto one neuron:
 
 .. math:: \sigma_{l+1}^2 = \varsigma^2 D^2 + g^2 \sigma_l^2, \qquad \nu_{l+1} = g\, \nu_l .
 
 A dense layer cannot have g = 1 without ς = 1, where a fifth of the neurons falls silent, many
-others only graze threshold, and gradients become chaotic. A sparse one can: few partners, weights
-scaled to the same net weight for every neuron give ς = 0 and any g. Deep networks begin so
-(`network`). In training g falls, unless excitation is held back (`balance`).
+others only graze threshold, and gradients become chaotic. A sparse one can: a small in-degree and
+weights scaled to the same net weight for every neuron give ς = 0 and any g. Deep networks begin so
+(`initial_weights`). In training g falls, unless excitation is held back (`training.homeostasis`).
 
 *The common mode of the gradient*: ∂T_j/∂w_ij = −k(T_j − t_i)/V'(T_j) is nearly the same for all i,
 −D/W; the part by which it differs between presynaptic neurons is smaller by the factor σ/D. Of its
@@ -56,7 +56,7 @@ mean square the fraction
 says nothing but "earlier" or "later", to all synapses of a neuron alike. An optimizer that sizes
 its steps by this mean square (Adam) moves the net weight of N synapses by N steps in one, and the
 layer as a whole runs away before any weight has learned; hence the centralization in `training`
-and a spread of one half at the start in `network`.
+and ς = 0.5 at the start in `initial_weights`.
 
 The theory is linear: it holds where volleys are narrow and no neuron is near failing to spike.
 """
@@ -91,29 +91,31 @@ def sensitivity(net_weight, lif: LIF = LIF()):
     return np.where(np.isfinite(delay), lif.tau_m * advance, np.inf)
 
 
-def next_width(width, spread: float, advance: float):
+def next_width(width, net_weight_cv: float, advance: float):
     """Standard deviation in ms between the neurons of the next layer.
 
     Parameters
     ----------
     width : array_like
         Standard deviation in ms between the neurons of a layer.
-    spread : float
-        Relative standard deviation ς of the net weight between the neurons of the next layer.
+    net_weight_cv : float
+        Coefficient of variation ς of the net weight between the neurons of the next layer.
     advance : float
         D in ms, from `sensitivity`.
     """
-    return spread * np.hypot(advance, width)
+    return net_weight_cv * np.hypot(advance, width)
 
 
-def final_width(spread: float, advance: float) -> float:
-    """Width in ms that volleys approach with depth; ``inf`` for a spread of 1 or more."""
-    return spread * advance / np.sqrt(1 - spread**2) if spread < 1 else np.inf
+def final_width(net_weight_cv: float, advance: float) -> float:
+    """Width in ms that volleys approach with depth; ``inf`` for a ς of 1 or more."""
+    if net_weight_cv >= 1:
+        return np.inf
+    return net_weight_cv * advance / np.sqrt(1 - net_weight_cv**2)
 
 
-def next_pattern(pattern, spread: float):
+def next_pattern(pattern, net_weight_cv: float):
     """What tells stimuli apart in the next layer: the standard deviation ν in ms."""
-    return spread * np.asarray(pattern)
+    return net_weight_cv * np.asarray(pattern)
 
 
 def common_fraction(width, advance: float):

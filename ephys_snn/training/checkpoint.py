@@ -7,14 +7,15 @@ to the same weights, bit for bit, as one that was never interrupted (on the same
 """
 
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
 from ephys_snn.errors import InputError
-from ephys_snn.network import FORMAT, Network, load_dictionary, save_dictionary
+from ephys_snn.network import ModelContent, load_model, save_model
 from ephys_snn.training import distributed
-from ephys_snn.training.training import Run
+from ephys_snn.training.run import Run
 
 # What may differ between a run and its continuation: where the data are, not what they are.
 FREE = {"versions", "history", "trained", "data.name", "data.source", "data.path"}
@@ -28,37 +29,32 @@ def save(path: str | Path, run: Run) -> None:
     InputError
         If the file cannot be written.
     """
-    distributed.from_first(lambda: save_dictionary(path, to_dictionary(run)))
+    distributed.broadcast_from_rank0(lambda: save_model(path, _content(run)))
 
 
-def to_dictionary(run: Run) -> dict:
+def _content(run: Run) -> ModelContent:
     """All that a checkpoint holds."""
     network = run.network
-    metadata = {**network.metadata, "history": run.history, "trained": run.best_epoch > 0}
-    best = Network(run.best, network.lif, network.cell_types, metadata)
-    return {
-        **best.to_dictionary(),
-        "run": {
-            "weights": [weights.detach().cpu() for weights in network.weights],
-            "optimizer": run.optimizer.state_dict(),
-            "generator": run.generator.bit_generator.state,
-            "epoch": run.epoch,
-            "order": None if run.order is None else torch.from_numpy(run.order),
-            "position": run.position,
-            "tally": run.tally.sums,
-            "ends": torch.from_numpy(run.ends),
-            "unfinished": torch.from_numpy(run.unfinished),
-        },
-    }
+    card = replace(network.card, history=tuple(run.history), trained=run.best_epoch > 0)
+    return ModelContent(run.best, network.lif, network.cell_types, card, run={
+        "weights": [weights.detach().cpu() for weights in network.weights],
+        "optimizer": run.optimizer.state_dict(),
+        "generator": run.rng.bit_generator.state,
+        "epoch": run.epoch,
+        "order": None if run.order is None else torch.from_numpy(run.order),
+        "position": run.position,
+        "counts": run.counts.sums,
+        "last_t_stop": torch.from_numpy(run.last_t_stop),
+        "unfinished": torch.from_numpy(run.unfinished),
+    })
 
 
 def progress(path: str | Path) -> str:
     """How far the run of a checkpoint has come, in words; empty if it has only been begun."""
-    content = load_dictionary(path, FORMAT, "a checkpoint")
-    run = content.get("run", {"epoch": 0, "position": 0})
-    if not run["epoch"] and not run["position"]:
+    content = load_model(path, "a checkpoint")
+    if content.run is None or not (content.run["epoch"] or content.run["position"]):
         return ""
-    return f"{run['epoch']} of {content['metadata']['training']['epochs']} epochs"
+    return f"{content.run['epoch']} of {content.card.training['epochs']} epochs"
 
 
 def restore(path: str | Path, run: Run) -> None:
@@ -69,34 +65,36 @@ def restore(path: str | Path, run: Run) -> None:
     path : str or Path
         The checkpoint.
     run : Run
-        As from `training.start`, of the same network, data and settings; changes in place.
+        As from `start`, of the same network, data and settings; changes in place.
 
     Raises
     ------
     InputError
         If the file is no checkpoint, or one of another run.
     """
-    content = distributed.from_first(lambda: load_dictionary(path, FORMAT, "a checkpoint"))
-    if "run" not in content:
+    content = distributed.broadcast_from_rank0(lambda: load_model(path, "a checkpoint"))
+    if content.run is None:
         raise InputError(f"{path} is a model and no checkpoint; it cannot be trained further")
     _check_same(path, content, run)
-    state = content["run"]
+    state = content.run
     with torch.no_grad():
         for weights, stored in zip(run.network.weights, state["weights"], strict=True):
             weights.copy_(stored)
-    run.best = [weights.to(run.network.weights[0].device) for weights in content["weights"]]
+    run.best = [weights.to(run.network.weights[0].device) for weights in content.weights]
     run.optimizer.load_state_dict(state["optimizer"])
-    run.generator.bit_generator.state = state["generator"]
+    run.rng.bit_generator.state = state["generator"]
     run.epoch, run.position = state["epoch"], state["position"]
     run.order = None if state["order"] is None else state["order"].numpy()
-    run.tally.sums = state["tally"]
-    run.ends, run.unfinished = state["ends"].numpy(), state["unfinished"].numpy()
-    run.history = content["metadata"]["history"]
+    run.counts.sums = state["counts"]
+    run.last_t_stop, run.unfinished = state["last_t_stop"].numpy(), state["unfinished"].numpy()
+    run.history = list(content.card.history)
 
 
-def _check_same(path: str | Path, content: dict, run: Run) -> None:
+def _check_same(path: str | Path, content: ModelContent, run: Run) -> None:
     """Fail unless a checkpoint is of a run of the same network, data and settings."""
-    stored, wanted = _describe(content), _describe(run.network.to_dictionary())
+    network = run.network
+    stored = _describe(content)
+    wanted = _describe(ModelContent(network.weights, network.lif, network.cell_types, network.card))
     way_out = "give the options that run was started with, or another name to a new one"
     if stored.get("data.sha256") != wanted.get("data.sha256"):
         raise InputError(f"{path} is of a run on other data than {wanted['data.name']}; {way_out}")
@@ -107,11 +105,11 @@ def _check_same(path: str | Path, content: dict, run: Run) -> None:
                              f"now {now}; {way_out}")
 
 
-def _describe(content: dict) -> dict:
+def _describe(content: ModelContent) -> dict:
     """What a file of a network says of it, by dotted names."""
-    first, *others = content["weights"]
-    layer_sizes = [len(first), *(weights.shape[1] for weights in (first, *others))]
-    return dict(_flat({"layer_sizes": layer_sizes, "lif": content["lif"], **content["metadata"]}))
+    layer_sizes = [len(content.weights[0]), *(weights.shape[1] for weights in content.weights)]
+    return dict(_flat({"layer_sizes": layer_sizes, "lif": asdict(content.lif),
+                       **content.card.to_dictionary()}))
 
 
 def _flat(values: dict, prefix: str = "") -> Iterator[tuple[str, object]]:

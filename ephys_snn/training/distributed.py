@@ -21,7 +21,7 @@ Value = TypeVar("Value")
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[None]:
+def process_group(device: torch.device) -> Iterator[None]:
     """Join the processes that torchrun started, if it did; only the first of them prints.
 
     Parameters
@@ -30,12 +30,12 @@ def joined(device: torch.device) -> Iterator[None]:
         Where the network is: NCCL connects CUDA devices, Gloo processors.
     """
     started = "MASTER_ADDR" in os.environ and "WORLD_SIZE" in os.environ
-    if is_several() or not started:  # a user's own script may have joined them already
+    if is_distributed() or not started:  # a user's own script may have joined them already
         yield
         return
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        if is_first():
+        if is_rank0():
             yield
         else:
             with _speechless():
@@ -56,30 +56,30 @@ def _speechless() -> Iterator[None]:
             sys.exit(2)
 
 
-def is_several() -> bool:
+def is_distributed() -> bool:
     """Whether this process has been joined with others."""
     return dist.is_available() and dist.is_initialized()
 
 
 def n_processes() -> int:
     """Number of processes that train together."""
-    return dist.get_world_size() if is_several() else 1
+    return dist.get_world_size() if is_distributed() else 1
 
 
-def is_first() -> bool:
+def is_rank0() -> bool:
     """Whether this is the process that prints and writes."""
-    return not is_several() or dist.get_rank() == 0
+    return not is_distributed() or dist.get_rank() == 0
 
 
-def share(n_trials: int) -> slice:
+def own_trials(n_trials: int) -> slice:
     """The trials of a joint batch that are this process's; none at all if there are too few."""
-    rank = dist.get_rank() if is_several() else 0
+    rank = dist.get_rank() if is_distributed() else 0
     return slice(rank * n_trials // n_processes(), (rank + 1) * n_trials // n_processes())
 
 
 def sum_(*tensors: torch.Tensor) -> None:
     """Replace tensors of one type by their sums over all processes, the same bits in each."""
-    if not is_several():
+    if not is_distributed():
         return
     joint = torch.cat([tensor.reshape(-1) for tensor in tensors])
     if dist.get_backend() == "nccl":
@@ -97,7 +97,7 @@ def any_of(flag: bool) -> bool:
     return bool(count > 0)
 
 
-def from_first(action: Callable[[], Value]) -> Value:
+def broadcast_from_rank0(action: Callable[[], Value]) -> Value:
     """What `action` returns in the first process, in all of them.
 
     Raises
@@ -105,10 +105,10 @@ def from_first(action: Callable[[], Value]) -> Value:
     InputError
         In all processes if it was raised in the first, so that none waits for another for ever.
     """
-    if not is_several():
+    if not is_distributed():
         return action()
     outcome: list = [None, None]
-    if is_first():
+    if is_rank0():
         try:
             outcome[0] = action()
         except InputError as error:

@@ -6,11 +6,12 @@ import time
 import numpy as np
 import torch
 
-from ephys_snn.network import Network, dale
-from ephys_snn.stimuli.stimuli import Stimuli
+from ephys_snn.network import EXCITATORY, INHIBITORY, Network
+from ephys_snn.stimuli import Stimuli, augment
 from ephys_snn.training import distributed
 from ephys_snn.training.evaluation import EVALUATION_BATCH, evaluate
-from ephys_snn.training.training import Run, step, vary
+from ephys_snn.training.run import Run
+from ephys_snn.training.steps import step
 
 WARM_UP, MEASURED = 2, 5  # steps
 
@@ -23,7 +24,7 @@ def describe_network(network: Network) -> str:
     for area, size, cells, onto in zip(network.areas, network.layer_sizes, types, weights,
                                        strict=True):
         counts = ["", ""] if cells is None else [
-            f"{(cells == kind).sum():,}" for kind in (dale.EXCITATORY, dale.INHIBITORY)]
+            f"{(cells == kind).sum():,}" for kind in (EXCITATORY, INHIBITORY)]
         n_weights = "" if onto is None else f"{onto.numel():,}"
         lines.append(f"{area:<10}{size:>9,}{counts[0]:>12}{counts[1]:>12}{n_weights:>12}")
     n_parameters = sum(onto.numel() for onto in network.weights)
@@ -46,15 +47,17 @@ def describe_time(run: Run, stimuli: Stimuli) -> str:
 
 def measure(run: Run, stimuli: Stimuli) -> tuple[float, float]:
     """Seconds of a training step, and of a validation."""
+    settings = run.settings
     times, labels = stimuli.part("train")
     seconds = []
     for index in range(WARM_UP + MEASURED):
-        first = index * run.settings.batch_size % len(times)
-        batch = slice(first, first + run.settings.batch_size)
+        first = index * settings.batch_size % len(times)
+        batch = slice(first, first + settings.batch_size)
         start = time.perf_counter()
-        given = vary(run, times[batch].astype(np.float32))
+        given = augment(times[batch].astype(np.float32), stimuli, settings.jitter,
+                        settings.distortion, run.rng)
         step(run, torch.from_numpy(given), torch.from_numpy(labels[batch]),
-             run.settings.learning_rate / 100, torch.full((len(given),), torch.inf))
+             settings.learning_rate / 100, torch.full((len(given),), torch.inf))
         seconds.append(time.perf_counter() - start)
     times, labels = stimuli.part("validation")
     n_evaluated = min(len(times), EVALUATION_BATCH * distributed.n_processes())

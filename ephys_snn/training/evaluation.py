@@ -29,8 +29,8 @@ class Evaluation:
     spiking : list of numpy.ndarray, each of shape (neuron,)
         Per hidden layer and for the output layer, the fraction of trials in which a neuron spikes.
     shortest_half : list of float, ms
-        Mean shortest half of the spikes before the decision (see `packets`) of the inputs and of
-        every hidden layer; nan where no trial has a packet, empty where it was not measured.
+        Mean shortest half of the spikes before the decision (see `pulse_packets`) of the inputs and
+        of every hidden layer; nan where no trial has a packet, empty where it was not measured.
     """
 
     loss: float
@@ -51,7 +51,7 @@ class Evaluation:
 
 
 @dataclass
-class Tally:
+class TrialCounts:
     """Counts of trials, which add up over batches and over processes.
 
     Attributes
@@ -66,7 +66,7 @@ class Tally:
     sums: torch.Tensor
 
     @classmethod
-    def empty(cls, network: Network) -> "Tally":
+    def empty(cls, network: Network) -> "TrialCounts":
         """No trials yet of a network."""
         layer_sizes = network.layer_sizes[1:]
         n_sums = 1 + 3 * layer_sizes[-1] + sum(layer_sizes)
@@ -75,7 +75,7 @@ class Tally:
     @classmethod
     def of(
         cls, losses: torch.Tensor, layers: list[torch.Tensor], labels: torch.Tensor
-    ) -> "Tally":
+    ) -> "TrialCounts":
         """Count trials.
 
         Parameters
@@ -96,8 +96,8 @@ class Tally:
             sums = torch.cat([count.cpu().double() for count in counts])
         return cls([times.shape[1] for times in layers], sums)
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(self.layer_sizes, self.sums + other.sums)
+    def __add__(self, other: "TrialCounts") -> "TrialCounts":
+        return TrialCounts(self.layer_sizes, self.sums + other.sums)
 
     @property
     def parts(self) -> tuple[torch.Tensor, ...]:
@@ -146,9 +146,9 @@ def evaluate(network: Network, times: np.ndarray, labels: np.ndarray) -> Evaluat
     labels : numpy.ndarray of int64, shape (n,)
         The right classes.
     """
-    tally = Tally.empty(network)
+    counts = TrialCounts.empty(network)
     widths = torch.zeros(len(network.weights), 2, dtype=torch.float64)
-    mine = distributed.share(len(times))
+    mine = distributed.own_trials(len(times))
     with torch.no_grad():
         for start in range(mine.start, mine.stop, EVALUATION_BATCH):
             batch = slice(start, min(start + EVALUATION_BATCH, mine.stop))
@@ -156,10 +156,10 @@ def evaluate(network: Network, times: np.ndarray, labels: np.ndarray) -> Evaluat
             layers = network(given)
             target = torch.as_tensor(labels[batch], device=given.device)
             losses = first_spike_loss(layers[-1], target, network.lif.tau_s)
-            tally += Tally.of(losses, layers, target)
+            counts += TrialCounts.of(losses, layers, target)
             widths += packet_widths([given, *layers])
-    distributed.sum_(tally.sums, widths)
-    return tally.evaluation([width / n if n else math.nan for width, n in widths.tolist()])
+    distributed.sum_(counts.sums, widths)
+    return counts.evaluation([width / n if n else math.nan for width, n in widths.tolist()])
 
 
 def packet_widths(layers: list[torch.Tensor]) -> torch.Tensor:

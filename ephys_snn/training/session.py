@@ -2,19 +2,22 @@
 
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import closing, nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from ephys_snn.errors import InputError
 from ephys_snn.files import remove_stale
-from ephys_snn.stimuli.stimuli import Stimuli
-from ephys_snn.training import checkpoint, distributed, interruption
-from ephys_snn.training.evaluation import Evaluation
-from ephys_snn.training.log import TensorBoard, write_log
-from ephys_snn.training.progress import Progress
-from ephys_snn.training.training import Diverged, Run, complete
+from ephys_snn.stimuli import Stimuli
+from ephys_snn.training import checkpoint, distributed
+from ephys_snn.training.monitor import Monitor
+from ephys_snn.training.run import Run, restore_best
+from ephys_snn.training.steps import Diverged, EpochDone, training_steps
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Files(NamedTuple):
@@ -40,12 +43,51 @@ class Files(NamedTuple):
         return self.model.with_name(f"{self.model.name}.checkpoint")
 
 
-class Stopped(Exception):
-    """The run was asked to stop by a signal of some number, and is saved."""
+@dataclass
+class StopRequest:
+    """Whether a stop was asked for.
 
-    def __init__(self, number: int):
-        super().__init__(number)
-        self.number = number
+    Attributes
+    ----------
+    signal : int
+        Number of the signal that asked; 0 before any.
+    """
+
+    signal: int = 0
+
+    def __bool__(self) -> bool:
+        return self.signal != 0
+
+
+@contextmanager
+def noted_signals() -> Iterator[StopRequest]:
+    """Note the first signal to stop instead of obeying it; a second one acts at once.
+
+    So Ctrl-C, or the SIGTERM of a system that shuts down, waits until a good moment to act on it.
+    Signals can be noted in the main thread only; elsewhere none ever is.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    # A process in the background of a script, or under nohup, ignores them on purpose.
+    before = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+
+    def note(number: int, frame: object) -> None:
+        request.signal = number
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield request
+    finally:
+        restore()
 
 
 def open_checkpoint(run: Run, files: Files, resume: bool) -> None:
@@ -54,7 +96,7 @@ def open_checkpoint(run: Run, files: Files, resume: bool) -> None:
     Parameters
     ----------
     run : Run
-        As from `training.start`.
+        As from `start`.
     files : Files
         Where it writes.
     resume : bool
@@ -66,7 +108,7 @@ def open_checkpoint(run: Run, files: Files, resume: bool) -> None:
         If there is an unfinished run that would be lost, or only a finished one to resume.
     """
     path = files.checkpoint
-    is_there, model_is_there = distributed.from_first(
+    is_there, model_is_there = distributed.broadcast_from_rank0(
         lambda: (path.exists(), files.model.exists()))
     if resume and is_there:
         checkpoint.restore(path, run)
@@ -77,10 +119,10 @@ def open_checkpoint(run: Run, files: Files, resume: bool) -> None:
                          "beside it, so that run is finished; leave out --resume to train anew")
     elif resume:
         print(f"there is no checkpoint {path} yet: starting from the beginning")
-    elif is_there and (done := distributed.from_first(lambda: checkpoint.progress(path))):
+    elif is_there and (done := distributed.broadcast_from_rank0(lambda: checkpoint.progress(path))):
         raise InputError(f"{path} holds an unfinished run ({done}): add --resume to go on with it, "
                          "or delete it to start anew")
-    if distributed.is_first():
+    if distributed.is_rank0():
         for file in filter(None, (path, files.model, files.log)):
             remove_stale(file)
 
@@ -109,55 +151,32 @@ def keep_training(run: Run, stimuli: Stimuli, files: Files, how_to_resume: str) 
     InputError
         If it diverged, or a file cannot be written.
     """
-    is_first = distributed.is_first()
-    board = TensorBoard(files.tensorboard, run.epoch + 1) if files.tensorboard and is_first \
-        else None
-    checkpoint.save(files.checkpoint, run)  # a full disk shows before the first epoch
     try:
-        with (interruption.noted() as request, closing(board) if board else nullcontext(),
-              Progress(run, quiet=not is_first) as progress):
-            complete(run, stimuli, _after_step(run, files, request, progress),
-                     _after_epoch(files, board, progress))
+        with noted_signals() as request, Monitor(run, files.log, files.tensorboard) as monitor:
+            number = _train(run, stimuli, files.checkpoint, monitor, request)
     except Diverged as error:
         raise InputError(f"{error}; the best weights so far, of epoch {run.best_epoch}, are in "
                          f"{files.checkpoint}, which can be used as a model") from error
-    except Stopped as stopped:
-        number = stopped.number
-        where = f"stopped and saved in epoch {run.epoch + 1}, after step {run.step:,}"
     except KeyboardInterrupt:
         number = signal.SIGINT
         where = "stopped at once; what came after the last checkpoint is lost"
     else:
-        return 0
-    if is_first:
+        where = f"stopped and saved in epoch {run.epoch + 1}, after step {run.step:,}"
+    restore_best(run)
+    if number and distributed.is_rank0():
         print(f"{where}; go on from {files.checkpoint} with\n  {how_to_resume}", file=sys.stderr)
     return number
 
 
-def _after_step(run: Run, files: Files, request: interruption.Request, progress: Progress
-                ) -> Callable[[Evaluation], None]:
-    """Show the step; if any process was asked to stop, save the run and stop all."""
-
-    def after_step(evaluation: Evaluation) -> None:
-        progress.step(evaluation)
-        if distributed.any_of(bool(request)):
-            checkpoint.save(files.checkpoint, run)
-            raise Stopped(request.signal or signal.SIGINT)
-
-    return after_step
-
-
-def _after_epoch(files: Files, board: TensorBoard | None, progress: Progress
-                 ) -> Callable[[Run], None]:
-    """Show the epoch, save the run, log it."""
-
-    def after_epoch(run: Run) -> None:
-        progress.epoch(run)
-        # Before the checkpoint, so that no epoch can be missing; what comes twice is superseded.
-        if board is not None:
-            board.write(run.history[-1])
-        if files.log is not None:
-            distributed.from_first(lambda: write_log(files.log, run.history))
-        checkpoint.save(files.checkpoint, run)
-
-    return after_epoch
+def _train(run: Run, stimuli: Stimuli, path: Path, monitor: Monitor, request: StopRequest) -> int:
+    """Take the steps of a run; returns the number of the signal that stopped it, 0 at its end."""
+    checkpoint.save(path, run)  # a full disk shows before the first epoch
+    for event in training_steps(run, stimuli):
+        monitor.show(event)
+        if isinstance(event, EpochDone):
+            # After the log, so that no epoch can be missing in it; what comes twice is superseded.
+            checkpoint.save(path, run)
+        elif distributed.any_of(bool(request)):
+            checkpoint.save(path, run)
+            return request.signal or signal.SIGINT
+    return 0

@@ -1,19 +1,19 @@
 r"""When a trial of training is over: soon after its decision, for what comes later teaches nothing.
 
-The loss weighs output neuron k by its share exp(−T_k/ξ) / Σ exp(−T/ξ). One that spikes `MARGIN` ξ
-after the decision has a share below e^−MARGIN of that of the first, and a spike in a hidden layer
-acts on later spikes only. So a trial ends at
+The gradient of the loss weighs output neuron k by exp(−T_k/ξ) / Σ exp(−T/ξ). One that spikes
+`MARGIN` ξ after the decision has a weight below e^−MARGIN of that of the first, and a spike in a
+hidden layer acts on later spikes only. So a trial ends at
 
-.. math:: \max(T_y^+,\; \min_k T_k + \mathrm{MARGIN}\,\xi),
+.. math:: t_\mathrm{stop} = \max(T_y^+,\; \min_k T_k + \mathrm{MARGIN}\,\xi),
 
 T_y⁺ lying just after the spike of the right output neuron; what would come at the end or later
 counts as silent, in every layer. If the right output neuron is silent, the trial has no end. In
 trained networks most spikes come after that, and a step costs half as much without them.
 
-The end of a trial is known only after it, so it is bounded beforehand by where the same sample's
-trial ended last time, and some slack. A trial that goes on beyond its bound is *unfinished*: it
-teaches nothing this time, and is repeated whole in the next batch. Where a bound lies changes what
-a step costs, and nothing else about finished trials.
+The end of a trial is known only after it, so beforehand a largest one is set: where the same
+sample's trial ended last time, and some slack. A trial that goes on beyond it is *unfinished*: it
+teaches nothing this time, and is repeated whole in the next batch. Where the largest t_stop lies
+changes what a step costs, and nothing else about finished trials.
 """
 
 import numpy as np
@@ -26,8 +26,8 @@ MARGIN = 5.0
 SLACK = 3.0
 
 
-def trial_ends(output_times: torch.Tensor, labels: torch.Tensor, tau: float) -> torch.Tensor:
-    """End of each trial.
+def find_t_stop(output_times: torch.Tensor, labels: torch.Tensor, tau: float) -> torch.Tensor:
+    """When each trial ends.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def trial_ends(output_times: torch.Tensor, labels: torch.Tensor, tau: float) -> 
     Returns
     -------
     torch.Tensor, shape (trial,)
-        Ends in ms; inf where the right output neuron is silent.
+        t_stop in ms; inf where the right output neuron is silent.
     """
     output_times = output_times.detach()
     right = output_times.gather(1, labels[:, None])[:, 0]
@@ -49,6 +49,6 @@ def trial_ends(output_times: torch.Tensor, labels: torch.Tensor, tau: float) -> 
     return torch.maximum(just_after, output_times.amin(dim=1) + MARGIN * XI * tau)
 
 
-def bounds(ends: np.ndarray, tau: float) -> torch.Tensor:
-    """Bounds in ms of the ends of trials, from the ends in ms of the same samples' last trials."""
-    return torch.from_numpy(ends + np.float32(SLACK * XI * tau))
+def largest_t_stop(last_t_stop: np.ndarray, tau: float) -> torch.Tensor:
+    """Largest t_stop (trial,) in ms, from that of the same samples' last trials in ms."""
+    return torch.from_numpy(last_t_stop + np.float32(SLACK * XI * tau))

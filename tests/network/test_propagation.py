@@ -13,11 +13,11 @@ NET_WEIGHT = 10.0
 LIFS = [LIF(), LIF(tau_m=20.0, tau_s=10.0)]
 
 
-def hidden_weights(spread, lif, depth=1, seed=0):
-    initialization = Initialization(net_weight=NET_WEIGHT, spread=spread)
+def hidden_weights(cv, lif, depth=1, seed=0):
+    initialization = Initialization(net_weight=NET_WEIGHT, net_weight_cv=cv)
     network = Network.draw([4] + [NEURONS] * (depth + 1) + [2], lif, seed=seed,
                            initialization=initialization)
-    return [weights.double() for weights in network.weights[1:-1]]
+    return [weights.detach().double() for weights in network.weights[1:-1]]
 
 
 def volleys(width, trials=40, seed=0):
@@ -48,33 +48,33 @@ def test_a_volley_that_fails_is_infinitely_sensitive(lif):
 
 
 @pytest.mark.parametrize("lif", LIFS)
-@pytest.mark.parametrize(("spread", "error"), [(0.07, 0.05), (0.12, 0.2)])
+@pytest.mark.parametrize(("cv", "error"), [(0.07, 0.05), (0.12, 0.2)])
 @pytest.mark.parametrize("width", [0.02, 0.2])
-def test_width_and_pattern_of_the_next_layer(lif, spread, error, width):
+def test_width_and_pattern_of_the_next_layer(lif, cv, error, width):
     advance = propagation.sensitivity(NET_WEIGHT, lif)
     before = volleys(width)
-    weights = hidden_weights(spread, lif)[0]
+    weights = hidden_weights(cv, lif)[0]
     after = first_spike_times(before, weights, lif)
     drawn = (weights.sum(dim=0).std() / weights.sum(dim=0).mean()).item()
     assert width_of(after) == pytest.approx(
         propagation.next_width(width, drawn, advance), rel=error)
     assert pattern_of(after) == pytest.approx(
-        propagation.next_pattern(pattern_of(before), spread), rel=error)
+        propagation.next_pattern(pattern_of(before), cv), rel=error)
 
 
 def test_widths_forget_the_input_and_patterns_fade():
-    spread, depth, lif = 0.1, 3, LIF()
+    cv, depth, lif = 0.1, 3, LIF()
     advance = propagation.sensitivity(NET_WEIGHT, lif)
     final = {}
     for width in (0.01, 0.3):
         times = volleys(width)
         before = pattern_of(times)
-        for weights in hidden_weights(spread, lif, depth):
+        for weights in hidden_weights(cv, lif, depth):
             times = first_spike_times(times, weights, lif)
         final[width] = width_of(times)
-        assert pattern_of(times) == pytest.approx(before * spread**depth, rel=0.25)
+        assert pattern_of(times) == pytest.approx(before * cv**depth, rel=0.25)
     assert final[0.01] == pytest.approx(final[0.3], rel=0.02)
-    assert final[0.3] == pytest.approx(propagation.final_width(spread, advance), rel=0.15)
+    assert final[0.3] == pytest.approx(propagation.final_width(cv, advance), rel=0.15)
 
 
 def test_a_common_shift_passes_undiminished():
@@ -84,7 +84,7 @@ def test_a_common_shift_passes_undiminished():
     torch.testing.assert_close(after, before + 3.0)
 
 
-def test_a_spread_of_one_keeps_what_tells_stimuli_apart():
+def test_variation_as_large_as_the_mean_keeps_what_tells_stimuli_apart():
     assert propagation.next_pattern(0.3, 1.0) == 0.3
     assert propagation.final_width(1.0, 1.0) == np.inf
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ephys_snn.errors import InputError
-from ephys_snn.stimuli import data_sets as datasets
+from ephys_snn.stimuli import SPLITS, choose_classes, load_data, mnist, own_data
+from ephys_snn.stimuli.embedded import digits, yin_yang, yin_yang_class
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -35,7 +36,7 @@ def write_npz(path, **arrays):
 
 
 def test_mnist_is_split_in_file_order(shared):
-    data = datasets.load(shared / "data" / "mnist")
+    data = load_data(shared / "data" / "mnist")
     assert data.values.shape == (70000, 28, 28) and data.classes == tuple("0123456789")
     assert (data.split[:50000] == "train").all()
     assert (data.split[50000:60000] == "validation").all()
@@ -43,50 +44,67 @@ def test_mnist_is_split_in_file_order(shared):
     np.testing.assert_allclose(data.values[:60000].mean() / 255, 0.1306605, atol=5e-7)
 
 
-def test_mnist_is_downloaded_once_and_checked(idx_folder, tmp_path_factory, monkeypatch):
+@pytest.fixture
+def fetched(idx_folder, monkeypatch) -> list[str]:
+    """Addresses asked for, of mirrors of which the first two fail."""
     mirror = {}
-    for name in datasets.MNIST_SHA256:
+    for name in mnist.SHA256:
         plain = idx_folder / name
         content = plain.read_bytes() if plain.is_file() else gzip.decompress(
             (idx_folder / f"{name}.gz").read_bytes())
         mirror[f"{name}.gz"] = gzip.compress(content)
-        monkeypatch.setitem(datasets.MNIST_SHA256, name, hashlib.sha256(content).hexdigest())
+        monkeypatch.setitem(mnist.SHA256, name, hashlib.sha256(content).hexdigest())
     fetched = []
 
     def fetch(url):
         host, name = url.rsplit("/", 1)
         fetched.append(url)
-        if host in datasets.MNIST_MIRRORS[0]:
+        if host in mnist.MIRRORS[0]:
             raise OSError("no route to host")
-        return b"<html>" if host in datasets.MNIST_MIRRORS[1] else mirror[name]
+        return b"<html>" if host in mnist.MIRRORS[1] else mirror[name]
 
-    monkeypatch.setattr(datasets, "fetch", fetch)
+    monkeypatch.setattr(mnist, "fetch", fetch)
+    return fetched
+
+
+def test_mnist_is_downloaded_once_and_checked(fetched, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("EPHYS_SNN_CACHE", str(tmp_path_factory.mktemp("cache") / "new"))
-    data = datasets.load("mnist")
+    data = load_data("mnist")
     assert data.name == "mnist" and len(data.labels) == 70
     assert len(fetched) == 12
-    datasets.load("mnist")
+    load_data("mnist")
     assert len(fetched) == 12
+
+
+def test_mnist_leaves_nothing_behind_where_nothing_is_to_be_kept(fetched, tmp_path_factory,
+                                                                 monkeypatch):
+    folder = tmp_path_factory.mktemp("empty")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("EPHYS_SNN_CACHE", "off")
+    for n_times in (1, 2):
+        assert len(load_data("mnist").labels) == 70
+        assert len(fetched) == 12 * n_times
+    assert not list(folder.iterdir())
 
 
 def test_a_download_with_a_wrong_checksum_is_not_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "fetch", lambda url: gzip.compress(b"something else"))
+    monkeypatch.setattr(mnist, "fetch", lambda url: gzip.compress(b"something else"))
     monkeypatch.setenv("EPHYS_SNN_CACHE", str(tmp_path))
     with pytest.raises(InputError, match="wrong checksum.*give the folder"):
-        datasets.load("mnist")
+        load_data("mnist")
     assert not list(tmp_path.rglob("*"))
 
 
 @pytest.mark.parametrize("name", ["digits", "yin-yang"])
 def test_data_and_split_are_always_the_same(name):
     np.random.seed(3)
-    first, second = datasets.load(name), datasets.load(name)
+    first, second = load_data(name), load_data(name)
     np.testing.assert_array_equal(first.values, second.values)
     np.testing.assert_array_equal(first.split, second.split)
 
 
 def test_digits_are_stratified():
-    data = datasets.digits()
+    data = digits()
     for label in range(10):
         parts = data.split[data.labels == label]
         assert abs((parts == "train").mean() - 0.6) < 0.01
@@ -94,10 +112,10 @@ def test_digits_are_stratified():
 
 
 def test_yin_yang_is_balanced_and_has_its_sizes():
-    data = datasets.yin_yang()
-    assert [int((data.split == part).sum()) for part in datasets.SPLITS] == [5000, 1000, 1000]
+    data = yin_yang()
+    assert [int((data.split == part).sum()) for part in SPLITS] == [5000, 1000, 1000]
     np.testing.assert_allclose(np.bincount(data.labels) / 7000, 1 / 3, atol=0.02)
-    np.testing.assert_array_equal(datasets.yin_yang_class(data.values), data.labels)
+    np.testing.assert_array_equal(yin_yang_class(data.values), data.labels)
 
 
 @pytest.mark.parametrize("point, part", [
@@ -107,27 +125,27 @@ def test_yin_yang_is_balanced_and_has_its_sizes():
     ((0.05, 0.95), -1), ((1.0, 0.0), -1),  # outside
 ])
 def test_points_of_the_sign_have_the_class_one_sees(point, part):
-    assert datasets.yin_yang_class(np.array([point])) == part
+    assert yin_yang_class(np.array([point])) == part
 
 
 def test_yin_and_yang_are_mirror_images():
     points = np.random.default_rng(0).random((5000, 2))
     swapped = np.array([1, 0, 2, -1])
     np.testing.assert_array_equal(
-        datasets.yin_yang_class(1 - points), swapped[datasets.yin_yang_class(points)]
+        yin_yang_class(1 - points), swapped[yin_yang_class(points)]
     )
 
 
 def test_own_images_may_be_oblong_and_labels_may_be_names(tmp_path):
     path = write_npz(tmp_path / "own.npz", labels=np.array(["cat", "ant"] * 10))
-    data = datasets.load(path)
+    data = load_data(path)
     assert data.values.shape == (20, 3, 5) and data.classes == ("ant", "cat")
     assert data.labels[:2].tolist() == [1, 0]
 
 
 def test_a_split_of_the_user_is_kept(tmp_path):
     split = np.array(["test"] * 4 + ["train"] * 12 + ["validation"] * 4)
-    data = datasets.load(write_npz(tmp_path / "own.npz", split=split))
+    data = load_data(write_npz(tmp_path / "own.npz", split=split))
     np.testing.assert_array_equal(data.split, split)
 
 
@@ -160,7 +178,7 @@ BAD_ARRAYS = {
 @pytest.mark.parametrize("arrays, message", BAD_ARRAYS.values(), ids=BAD_ARRAYS)
 def test_bad_arrays_are_refused(tmp_path, arrays, message):
     with pytest.raises(InputError, match=message):
-        datasets.load(write_npz(tmp_path / "own.npz", **arrays))
+        load_data(write_npz(tmp_path / "own.npz", **arrays))
 
 
 @pytest.mark.parametrize("times, message", [
@@ -172,7 +190,7 @@ def test_bad_arrays_are_refused(tmp_path, arrays, message):
 ])
 def test_bad_times_are_refused(tmp_path, times, message):
     with pytest.raises(InputError, match=message):
-        datasets.load(write_npz(tmp_path / "own.npz", images=None, times=times))
+        load_data(write_npz(tmp_path / "own.npz", images=None, times=times))
 
 
 def test_damaged_npz_files_are_refused(tmp_path):
@@ -181,28 +199,28 @@ def test_damaged_npz_files_are_refused(tmp_path):
     for content in (b"", b"nonsense", whole[: len(whole) // 2], whole[:-30]):
         path.write_bytes(content)
         with pytest.raises(InputError, match="cannot read .*own.npz"):
-            datasets.load(path)
+            load_data(path)
     np.save(tmp_path / "single.npy", np.ones(3))
     (tmp_path / "single.npy").rename(tmp_path / "single.npz")
     with pytest.raises(InputError, match="one array"):
-        datasets.load(tmp_path / "single.npz")
+        load_data(tmp_path / "single.npz")
 
 
 def test_a_missing_npz_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(InputError, match="there is no file .*none.npz"):
-        datasets.load(tmp_path / "none.npz")
+        load_data(tmp_path / "none.npz")
 
 
 @pytest.mark.parametrize("data", ["minst", "no/such/folder", "own.csv"])
 def test_unknown_data_are_refused(data):
     with pytest.raises(InputError, match="digits, mnist, yin-yang"):
-        datasets.load(data)
+        load_data(data)
 
 
 def test_idx_files_packed_or_not_are_read(idx_folder):
-    data = datasets.load(idx_folder)
+    data = load_data(idx_folder)
     assert data.values.shape == (70, 4, 3) and data.classes == ("0", "1", "2")
-    assert [int((data.split == part).sum()) for part in datasets.SPLITS] == [50, 10, 10]
+    assert [int((data.split == part).sum()) for part in SPLITS] == [50, 10, 10]
 
 
 def damage(name, content):
@@ -231,19 +249,19 @@ BAD_IDX = {
 def test_bad_idx_files_are_refused(idx_folder, apply, message):
     apply(idx_folder)
     with pytest.raises(InputError, match=message):
-        datasets.load(idx_folder)
+        load_data(idx_folder)
 
 
 def test_chosen_classes_are_the_samples_of_these_in_their_order(tmp_path):
     labels = np.array(["a", "b", "c"])[np.arange(60) % 3]
     images = np.random.default_rng(0).random((60, 3, 5))
-    data = datasets.load(write_npz(tmp_path / "own.npz", images=images, labels=labels))
-    chosen = datasets.choose_classes(data, ["c", "a"])
+    data = load_data(write_npz(tmp_path / "own.npz", images=images, labels=labels))
+    chosen = choose_classes(data, ["c", "a"])
     assert chosen.classes == ("c", "a")
     np.testing.assert_array_equal(chosen.values, images[labels != "b"])
     np.testing.assert_array_equal(np.array(["c", "a"])[chosen.labels], labels[labels != "b"])
     np.testing.assert_array_equal(chosen.split, data.split[labels != "b"])
-    assert datasets.choose_classes(data, data.classes) is data
+    assert choose_classes(data, data.classes) is data
 
 
 @pytest.mark.parametrize("classes, message", [
@@ -253,22 +271,22 @@ def test_chosen_classes_are_the_samples_of_these_in_their_order(tmp_path):
 ])
 def test_impossible_choices_of_classes_are_refused(tmp_path, classes, message):
     labels = np.array(["a", "b", "c"])[np.arange(60) % 3]
-    data = datasets.load(write_npz(tmp_path / "own.npz", labels=labels,
+    data = load_data(write_npz(tmp_path / "own.npz", labels=labels,
                                    images=np.full((60, 3, 5), 0.5)))
     with pytest.raises(InputError, match=message):
-        datasets.choose_classes(data, classes)
+        choose_classes(data, classes)
 
 
 def test_arrays_are_what_a_file_of_them_is(tmp_path):
     labels = np.array(["b", "a"])[np.arange(40) % 2]
     times = np.random.default_rng(0).uniform(0, 20, (40, 7))
-    written = datasets.load(write_npz(tmp_path / "own.npz", images=None, times=times,
+    written = load_data(write_npz(tmp_path / "own.npz", images=None, times=times,
                                       labels=labels))
     # As pandas hands names over.
-    given = datasets.own_data(labels.astype(object), times=times, name="own")
+    given = own_data(labels.astype(object), times=times, name="own")
     for ours, theirs in zip(given, written, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(InputError, match="either `images` or `times`"):
-        datasets.own_data(labels)
+        own_data(labels)
     with pytest.raises(InputError, match="`labels` of the data must have one entry"):
-        datasets.own_data(labels[:-1], times=times)
+        own_data(labels[:-1], times=times)

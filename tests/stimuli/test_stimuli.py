@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ephys_snn.errors import InputError
-from ephys_snn.stimuli.stimuli import LatencyCode, jitter_times, load_stimuli
+from ephys_snn.stimuli import LatencyCode, jitter_times, load_stimuli
 
 
 def test_ink_is_early_and_background_late():

@@ -18,15 +18,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from builders import CHECKOUT
 
 from ephys_snn import train
 from ephys_snn.errors import InputError
 from ephys_snn.network import Network
-from ephys_snn.stimuli.stimuli import load_stimuli
-from ephys_snn.training import checkpoint, interruption, training
-from ephys_snn.training.evaluation import evaluate
-from ephys_snn.training.progress import Progress
-from ephys_snn.training.training import Settings
+from ephys_snn.stimuli import load_stimuli
+from ephys_snn.training import (
+    EpochDone,
+    Settings,
+    StepDone,
+    checkpoint,
+    evaluate,
+    start,
+    steps,
+    training_steps,
+)
+from ephys_snn.training.monitor import Monitor
+from ephys_snn.training.session import noted_signals
 
 N_EPOCHS, N_STEPS = 4, 5  # of 36 trials in batches of 8, the last of them of 4
 
@@ -70,15 +79,15 @@ def at_step(monkeypatch, number: int, action):
     """Do something after the step of this number, counted over all epochs."""
     with monkeypatch.context() as patch:
         done = []
-        shown = Progress.step
+        shown = Monitor.show
 
-        def step(progress, evaluation):
-            done.append(evaluation)
-            if len(done) == number:
+        def show(monitor, event):
+            done.append(isinstance(event, StepDone))
+            if done[-1] and sum(done) == number:
                 action()
-            return shown(progress, evaluation)
+            return shown(monitor, event)
 
-        patch.setattr(Progress, "step", step)
+        patch.setattr(Monitor, "show", show)
         yield
 
 
@@ -119,7 +128,7 @@ def test_signals_are_noted_only_where_they_can_be_and_are_not_ignored(monkeypatc
     requests = []
 
     def other_thread():
-        with interruption.noted() as request:
+        with noted_signals() as request:
             requests.append(bool(request))
 
     thread = threading.Thread(target=other_thread)
@@ -128,7 +137,7 @@ def test_signals_are_noted_only_where_they_can_be_and_are_not_ignored(monkeypatc
     assert requests == [False]
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        with interruption.noted() as request:
+        with noted_signals() as request:
             signal.raise_signal(signal.SIGTERM)
             assert not request
     finally:
@@ -220,6 +229,19 @@ def test_resuming_before_the_first_checkpoint_starts_and_after_the_last_is_refus
     assert "nothing to resume" in capsys.readouterr().err and written(out) == whole
 
 
+def test_a_run_that_an_earlier_version_began_is_resumed(data, tmp_path, capsys):
+    """`tests/files` has a checkpoint of version 1, of these data, and what it led to."""
+    files = CHECKOUT / "tests" / "files"
+    out = tmp_path / "model.pt"
+    (tmp_path / "model.pt.checkpoint").write_bytes((files / "version_1.checkpoint").read_bytes())
+    assert train.main(arguments(data, out, "--resume", "--net-weight-cv", "0.4")) == 0
+    assert "resumed after epoch 1 of 4, with step 2 of the next\n" in capsys.readouterr().out
+    ours, theirs = Network.load(out), Network.load(files / "version_1.model")
+    for weights, expected in zip(ours.weights, theirs.weights, strict=True):
+        # Bit for bit on one machine; sums may be taken in another order on others.
+        torch.testing.assert_close(weights, expected, rtol=1e-2, atol=1e-2)
+
+
 def test_a_moved_data_file_is_the_same_data(data, whole, tmp_path, monkeypatch):
     out = tmp_path / "model.pt"
     with at_step(monkeypatch, 7, lambda: signal.raise_signal(signal.SIGINT)):
@@ -238,27 +260,28 @@ def test_a_checkpoint_is_a_model_of_the_best_weights_so_far(data, tmp_path):
     network = Network.draw([6, 12, 8, 2])
     tested = []
 
-    def keep(run):
+    run = start(network, stimuli, Settings(epochs=3, batch_size=8))
+    for event in training_steps(run, stimuli):
+        if not isinstance(event, EpochDone):
+            continue
         checkpoint.save(path, run)
         saved = Network.load(path)
         accuracies = [entry["validation_accuracy"] for entry in run.history]
         assert evaluate(saved, *stimuli.part("validation")).accuracy == max(accuracies)
-        assert saved.metadata["history"] == run.history and saved.metadata["trained"]
+        assert list(saved.card.history) == run.history and saved.card.trained
         tested.append(saved.untrained().sha256())
-
-    training.train(network, stimuli, Settings(epochs=3, batch_size=8), after_epoch=keep)
     assert tested == [Network.draw([6, 12, 8, 2]).sha256()] * 3
 
 
 def test_the_best_weights_may_be_older_than_the_current_ones(data, tmp_path):
     stimuli = load_stimuli(data)
-    run = training.start(Network.draw([6, 12, 8, 2]), stimuli, Settings(epochs=3, batch_size=8))
-    training.train_epoch(run, *stimuli.part("train"))
+    run = start(Network.draw([6, 12, 8, 2]), stimuli, Settings(epochs=3, batch_size=8))
+    next(event for event in training_steps(run, stimuli) if isinstance(event, EpochDone))
     run.history = [{"epoch": 1, "validation_accuracy": 0.5},
                    {"epoch": 2, "validation_accuracy": 0.4}]
     run.best = [weights.detach() / 2 for weights in run.network.weights]
     checkpoint.save(tmp_path / "run.checkpoint", run)
-    fresh = training.start(Network.draw([6, 12, 8, 2]), stimuli, run.settings)
+    fresh = start(Network.draw([6, 12, 8, 2]), stimuli, run.settings)
     checkpoint.restore(tmp_path / "run.checkpoint", fresh)
     assert fresh.best_epoch == 1 and fresh.history == run.history
     for weights, same in ((fresh.best, run.best), (fresh.network.weights, run.network.weights)):
@@ -268,7 +291,7 @@ def test_the_best_weights_may_be_older_than_the_current_ones(data, tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no zip", None])
 def test_what_is_no_checkpoint_is_refused(data, tmp_path, content):
     stimuli = load_stimuli(data)
-    run = training.start(Network.draw([6, 12, 8, 2]), stimuli, Settings(epochs=3))
+    run = start(Network.draw([6, 12, 8, 2]), stimuli, Settings(epochs=3))
     path = tmp_path / "run.checkpoint"
     if content is None:
         run.network.save(path)
@@ -301,10 +324,10 @@ def test_numbers_that_are_none_stop_with_a_line_and_the_best_weights(
         data, tmp_path, capsys, monkeypatch, what):
     def spoil():
         if what == "loss":
-            monkeypatch.setattr(training, "first_spike_loss",
+            monkeypatch.setattr(steps, "first_spike_loss",
                                 lambda times, labels, tau: times.sum(dim=1) * np.nan)
         else:
-            monkeypatch.setattr(training, "centralize_", lambda gradient: gradient.mul_(np.inf))
+            monkeypatch.setattr(steps, "centralize_", lambda gradient: gradient.mul_(np.inf))
 
     out = tmp_path / "model.pt"
     with at_step(monkeypatch, 7, spoil):
@@ -315,7 +338,7 @@ def test_numbers_that_are_none_stop_with_a_line_and_the_best_weights(
         "(step 3 of epoch 2): train with a smaller learning rate than 0.05; the best weights so "
         f"far, of epoch 1, are in {out}.checkpoint, which can be used as a model")
     best = Network.load(f"{out}.checkpoint")
-    assert len(best.metadata["history"]) == 1 and not out.exists()
+    assert len(best.card.history) == 1 and not out.exists()
 
 
 def test_a_checkpoint_holds_nothing_but_data(data, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Several processes: shares of a batch add up to the batch; only the first prints and writes."""
+"""Several processes: their trials add up to the batch; only the first prints and writes."""
 
 import subprocess
 import sys
@@ -10,9 +10,9 @@ import torch
 from ephys_snn import train
 from ephys_snn.errors import InputError
 from ephys_snn.network import Network
-from ephys_snn.stimuli.stimuli import Stimuli, load_stimuli
-from ephys_snn.training import distributed, training
-from ephys_snn.training.training import Settings, compute_gradients
+from ephys_snn.stimuli import Stimuli, load_stimuli
+from ephys_snn.training import Settings, distributed, start, training_steps
+from ephys_snn.training.steps import compute_gradients
 
 SIZES = (1, 2, 7, 36)  # of joint batches; of the first, one of two processes has no trial at all
 
@@ -26,22 +26,23 @@ def compute(stimuli: Stimuli) -> dict[str, list]:
     """Gradients and counts of joint batches, and the weights after a few steps."""
     times, labels = (torch.as_tensor(values) for values in stimuli.part("train"))
     network = Network.draw([stimuli.n_inputs, 20, 15, 2], seed=1)
-    run = training.start(network, stimuli, Settings(epochs=1, batch_size=10))
+    run = start(network, stimuli, Settings(epochs=1, batch_size=10))
     gradients, counts = [], []
     for size in SIZES:
-        bounds = torch.full((size,), torch.inf)
-        tally, _ = compute_gradients(network, times[:size], labels[:size], bounds,
+        largest_t_stop = torch.full((size,), torch.inf)
+        found, _ = compute_gradients(network, times[:size], labels[:size], largest_t_stop,
                                      torch.tensor([0.5, 2.0]))
         gradients.append([weights.grad.clone() for weights in network.weights])
-        counts.append(tally.sums)
-    training.train_epoch(run, times.float().numpy(), labels.numpy())
+        counts.append(found.sums)
+    for _ in training_steps(run, stimuli):
+        pass
     return {"gradients": gradients, "counts": counts,
             "weights": [weights.detach() for weights in network.weights]}
 
 
 def work(data: str, folder: Path) -> None:
     """What each of the two processes does."""
-    with distributed.joined(torch.device("cpu")):
+    with distributed.process_group(torch.device("cpu")):
         rank = torch.distributed.get_rank()
         torch.save(compute(load_stimuli(data)), folder / f"found.{rank}")
 
@@ -49,8 +50,8 @@ def work(data: str, folder: Path) -> None:
             raise InputError("the disk is full")
 
         with pytest.raises(InputError, match="the disk is full"):
-            distributed.from_first(fail)
-        assert distributed.from_first(lambda: rank) == 0
+            distributed.broadcast_from_rank0(fail)
+        assert distributed.broadcast_from_rank0(lambda: rank) == 0
         assert distributed.any_of(rank == 1) and not distributed.any_of(False)
         assert train.main(arguments(data, folder / "two.pt")) == 0
 
@@ -96,20 +97,20 @@ def test_only_the_first_process_prints_and_the_model_is_that_of_one_process(data
     one, both = (Network.load(path) for path in (tmp_path / "one.pt", folder / "two.pt"))
     for ours, theirs in zip(both.weights, one.weights, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-2)
-    assert one.metadata["history"][0]["loss"] == pytest.approx(
-        both.metadata["history"][0]["loss"], rel=1e-4)
+    assert one.card.history[0]["loss"] == pytest.approx(
+        both.card.history[0]["loss"], rel=1e-4)
     assert sorted(path.name for path in folder.glob("two*")) == ["two.csv", "two.pt"]
 
 
-def test_shares_are_a_partition(monkeypatch):
+def test_own_trials_are_a_partition(monkeypatch):
     for n_processes in (1, 2, 3, 7):
-        monkeypatch.setattr(distributed, "is_several", lambda: True)
+        monkeypatch.setattr(distributed, "is_distributed", lambda: True)
         monkeypatch.setattr(distributed.dist, "get_world_size", lambda n=n_processes: n)
         for n_trials in (0, 1, 5, 80):
             trials = []
             for rank in range(n_processes):
                 monkeypatch.setattr(distributed.dist, "get_rank", lambda rank=rank: rank)
-                trials += range(n_trials)[distributed.share(n_trials)]
+                trials += range(n_trials)[distributed.own_trials(n_trials)]
             assert trials == list(range(n_trials))
 
 

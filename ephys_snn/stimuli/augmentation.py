@@ -1,9 +1,13 @@
-"""Small random distortions of images that are spike times: training sees no image twice.
+"""Stimuli varied at random, so that training sees none of them twice.
 
-Every image is rotated, scaled, sheared and shifted by amounts drawn evenly from
-± strength · (`ROTATION`, `SCALE`, `SHEAR`, `SHIFT`), and bent: displaced by a smooth random field,
-which is normally distributed with the standard deviation strength · `BEND` at `BENDS` x `BENDS`
-points and interpolated between them (Simard et al. 2003 smooth a finer one).
+*Distortion* of images: every image is rotated, scaled, sheared and shifted by amounts drawn evenly
+from ± strength · (`ROTATION`, `SCALE`, `SHEAR`, `SHIFT`), and bent: displaced by a smooth random
+field, which is normally distributed with the standard deviation strength · `BEND` at `BENDS` x
+`BENDS` points and interpolated between them (Simard et al. 2003 smooth a finer one).
+
+*Jitter* of spikes: each is shifted by a normally distributed time, whose standard deviation is
+drawn for every trial. Spikes of a volley without any jitter are simultaneous, and so they are when
+the network is used; a network that only ever saw full jitter has not learned them.
 
 References
 ----------
@@ -17,6 +21,9 @@ import numpy as np
 import torch
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
+from ephys_snn.errors import InputError
+from ephys_snn.stimuli.stimuli import Stimuli
+
 ROTATION = np.deg2rad(6.0)
 SCALE, SHEAR = 0.06, 0.04
 # Of the width and height of the image: 0.75 and 0.8 pixels of 28.
@@ -26,12 +33,41 @@ BENDS = 5
 FAINTEST = 1 / 512
 
 
+def augment(
+    times: np.ndarray, stimuli: Stimuli, jitter: float, distortion: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Distort images, and jitter the spikes of every trial.
+
+    Parameters
+    ----------
+    times : numpy.ndarray of float32, shape (trial, input)
+        Spike times in ms of some of the stimuli.
+    stimuli : Stimuli
+        What they are: only images can be distorted.
+    jitter : float
+        Largest standard deviation in ms of a trial's jitter, which is drawn evenly from 0 on.
+    distortion : float
+        Strength of the distortion, see `distort`.
+    rng : numpy.random.Generator
+        Source of both.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (trial, input)
+        Spike times in ms.
+    """
+    if stimuli.shape is not None:
+        times = distort(times, stimuli.shape, stimuli.code.late, distortion, rng)
+    sd = jitter * rng.random((len(times), 1))
+    return jitter_times(times, sd, rng)
+
+
 def distort(
     times: np.ndarray,
     shape: tuple[int, int],
     late: float,
     strength: float,
-    generator: np.random.Generator,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Distort images in the latency code.
 
@@ -45,7 +81,7 @@ def distort(
         Spike time in ms of a pixel without intensity; what enters from outside the image is such.
     strength : float
         0 leaves the images as they are; 1 is what handwriting bears.
-    generator : numpy.random.Generator
+    rng : numpy.random.Generator
         Source of the distortions.
 
     Returns
@@ -58,9 +94,9 @@ def distort(
     n, (height, width) = len(times), shape
     silent = np.isinf(times)
     ink = torch.from_numpy(np.where(silent, 0, late - times).reshape(n, 1, height, width))
-    drawn = generator.uniform(-strength, strength, (6, n))
+    drawn = rng.uniform(-strength, strength, (6, n))
     grid = affine_grid(_transformations(*drawn), [n, 1, height, width], align_corners=False)
-    bends = generator.standard_normal((n, 2, BENDS, BENDS), dtype=np.float32)
+    bends = rng.standard_normal((n, 2, BENDS, BENDS), dtype=np.float32)
     grid = grid + _bending(strength * bends, height, width)
     moved = grid_sample(ink, grid, align_corners=False).reshape(n, -1).numpy()
     if silent.any():
@@ -88,3 +124,39 @@ def _between(size: int) -> torch.Tensor:
     """Bicubic interpolation along one axis, as a matrix (size, BENDS): a product is quicker."""
     points = torch.eye(BENDS)[None, None]
     return interpolate(points, (size, BENDS), mode="bicubic", align_corners=True)[0, 0]
+
+
+def jitter_times(
+    times: np.ndarray, sd: float | np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Shift every spike by a normally distributed time, reflected at 0.
+
+    Parameters
+    ----------
+    times : numpy.ndarray of float32 or float64
+        Spike times in ms, of any shape; inf stays inf.
+    sd : float or numpy.ndarray
+        Standard deviation in ms, the same for all or in a shape that fits that of `times`; 0
+        leaves times as they are.
+    rng : numpy.random.Generator
+        Source of the noise.
+
+    Returns
+    -------
+    numpy.ndarray
+        Spike times in ms, in the shape and type of `times`.
+
+    Raises
+    ------
+    InputError
+        If `sd` is negative or not finite.
+    """
+    sd = np.asarray(sd, times.dtype)
+    impossible = sd[~((sd >= 0) & (sd < np.inf))]
+    if impossible.size:
+        raise InputError("the jitter's standard deviation must be at least 0 ms; "
+                         f"got {impossible[0]:g}")
+    if not sd.any():
+        return times
+    noise = rng.standard_normal(times.shape, dtype=times.dtype)
+    return np.abs(times + sd * noise)

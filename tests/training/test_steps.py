@@ -11,12 +11,19 @@ from hypothesis import strategies as st
 
 from ephys_snn.errors import InputError
 from ephys_snn.network import Network, dale
-from ephys_snn.stimuli.stimuli import Stimuli
-from ephys_snn.training import training
-from ephys_snn.training.evaluation import evaluate
-from ephys_snn.training.loss import first_spike_loss
-from ephys_snn.training.silence import ROUSING, rouse_
-from ephys_snn.training.training import Settings
+from ephys_snn.stimuli import Stimuli
+from ephys_snn.training import (
+    EpochDone,
+    Settings,
+    StepDone,
+    evaluate,
+    first_spike_loss,
+    learning_rate,
+    start,
+    train,
+    training_steps,
+)
+from ephys_snn.training.steps import centralize_
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -35,6 +42,12 @@ def stimuli(thirds) -> Stimuli:
 
 def draw(stimuli, hidden=(20, 20), seed=0) -> Network:
     return Network.draw([stimuli.times.shape[1], *hidden, len(stimuli.classes)], seed=seed)
+
+
+def weights_by_epoch(run, stimuli) -> list[list[torch.Tensor]]:
+    """The weights after every epoch of a run to its end."""
+    return [[weights.detach().clone() for weights in run.network.weights]
+            for event in training_steps(run, stimuli) if isinstance(event, EpochDone)]
 
 
 def test_the_loss_is_the_definition():
@@ -59,62 +72,38 @@ def test_silent_outputs_leave_loss_and_gradient_finite():
 @given(st.integers(0, 2**32 - 1), st.integers(1, 20), st.integers(1, 10))
 def test_centralized_gradients_have_no_common_mode(seed, pre, post):
     gradient = torch.randn(pre, post, generator=torch.Generator().manual_seed(seed)).double()
-    centred = training.centralize_(gradient.clone())
+    centred = centralize_(gradient.clone())
     np.testing.assert_allclose(centred.sum(dim=0), 0, atol=1e-12)
     difference = gradient - centred
     np.testing.assert_allclose(difference, difference[:1].expand_as(difference), atol=1e-12)
 
 
-def test_only_neurons_below_the_floor_are_roused_by_their_excitation():
-    sign = dale.signs(dale.cell_types(4, 0.5))
-    before = torch.tensor([0.0, 1.0, -1.0, -2.0])[:, None].repeat(1, 3)
-    active = torch.tensor([0.0, 0.15, 0.5])
-    after = rouse_(before.clone(), sign, active, floor=0.3, threshold=2.0)
-    growth = ROUSING * 2.0 / 4
-    expected = torch.tensor([[growth, growth / 2, 0.0]] * 2 + [[0.0] * 3] * 2)
-    torch.testing.assert_close(after - before, expected)
-
-
-def test_a_silent_network_is_roused(stimuli):
-    network = draw(stimuli)
-    with torch.no_grad():
-        for weights in network.weights:
-            weights.mul_(0.1)
-    assert evaluate(network, *stimuli.part("train")).silent[-1] == 1.0
-    network = training.train(network, stimuli, Settings(epochs=30, batch_size=10))
-    assert max(evaluate(network, *stimuli.part("test")).silent) < 0.3
-
-
 def test_dales_law_holds_after_every_step_for_every_hidden_neuron(stimuli):
     network = draw(stimuli)
-    checked = []
-
-    def check(evaluation):
+    run = start(network, stimuli, Settings(epochs=4, batch_size=8, learning_rate=0.3))
+    n_checked = 0
+    for event in training_steps(run, stimuli):
         for weights, sign in zip(network.weights[1:], network.signs[1:], strict=True):
             assert dale.obeys(weights.detach(), sign)
-        checked.append(evaluation)
-
-    training.train(network, stimuli, Settings(epochs=4, batch_size=8, learning_rate=0.3), check)
-    assert len(checked) == 40
+        n_checked += isinstance(event, StepDone)
+    assert n_checked == 40
     # The steps were large enough to break the law without the projection.
     assert (network.weights[1] == 0).any()
 
 
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(stimuli):
     first, second, other = (
-        training.train(draw(stimuli), stimuli, Settings(epochs=3, seed=seed)).sha256()
+        train(draw(stimuli), stimuli, Settings(epochs=3, seed=seed)).sha256()
         for seed in (0, 0, 1)
     )
     assert first == second != other
 
 
 def test_the_weights_that_did_best_on_validation_are_kept(stimuli):
-    kept = []
-    network = training.train(
-        draw(stimuli), stimuli, Settings(epochs=8, batch_size=8, learning_rate=0.2),
-        after_epoch=lambda run: kept.append([w.detach().clone() for w in run.network.weights]),
-    )
-    accuracies = [entry["validation_accuracy"] for entry in network.metadata["history"]]
+    settings = Settings(epochs=8, batch_size=8, learning_rate=0.2)
+    kept = weights_by_epoch(start(draw(stimuli), stimuli, settings), stimuli)
+    network = train(draw(stimuli), stimuli, settings)
+    accuracies = [entry["validation_accuracy"] for entry in network.card.history]
     best = len(accuracies) - 1 - int(np.argmax(accuracies[::-1]))
     assert all(torch.equal(a, b) for a, b in zip(network.weights, kept[best], strict=True))
     evaluation = evaluate(network, *stimuli.part("validation"))
@@ -129,13 +118,12 @@ def test_validation_samples_are_trained_on_if_asked_to(stimuli):
     for samples, is_included in ((stimuli, True), (replace(stimuli, split=split), False)):
         settings = Settings(epochs=4, batch_size=8, learning_rate=0.2,
                             include_validation=is_included)
-        network = training.train(
-            draw(samples), samples, settings,
-            after_epoch=lambda run: last.append([w.detach().clone() for w in run.network.weights]))
+        last += weights_by_epoch(start(draw(samples), samples, settings), samples)
+        network = train(draw(samples), samples, settings)
         if is_included:
             assert all(map(torch.equal, network.weights, last[-1]))
-            assert not [name for name in network.metadata["history"][0] if "validation" in name]
-            assert network.metadata["trained"]
+            assert not [name for name in network.card.history[0] if "validation" in name]
+            assert network.card.trained
     assert all(map(torch.equal, last[3], last[7]))
 
 
@@ -143,7 +131,8 @@ def test_evaluation_is_what_counting_gives(stimuli):
     network = draw(stimuli)
     times, labels = stimuli.part("test")
     evaluation = evaluate(network, times, labels)
-    layers = network(times)
+    with torch.no_grad():
+        layers = network(times)
     right = sum(
         bool(np.isfinite(row).any()) and int(np.argmin(row)) == label
         for row, label in zip(layers[-1].numpy(), labels, strict=True)
@@ -158,7 +147,7 @@ def test_evaluation_is_what_counting_gives(stimuli):
                          [(0, 0.1), (1, 0.1), (8, 0.1), (16, 0.05), (32, 0.025)])
 def test_the_step_size_warms_up_and_falls_and_shrinks_with_depth(n_hidden, largest):
     settings = Settings(epochs=1, learning_rate=0.1, warm_up=0.1)
-    rates = [training.learning_rate(index, 100, n_hidden, settings) for index in range(100)]
+    rates = [learning_rate(index, 100, n_hidden, settings) for index in range(100)]
     rates = np.array(rates) * 0.1 / largest
     assert np.argmax(rates) == 10 and rates[10] == pytest.approx(0.1)
     assert (np.diff(rates[:10]) > 0).all() and (np.diff(rates[10:]) < 0).all()
@@ -166,7 +155,7 @@ def test_the_step_size_warms_up_and_falls_and_shrinks_with_depth(n_hidden, large
 
 
 def test_weights_decay_by_what_is_asked_in_every_layer(stimuli):
-    run = training.start(draw(stimuli), stimuli, Settings(epochs=1, weight_decay=0.2))
+    run = start(draw(stimuli), stimuli, Settings(epochs=1, weight_decay=0.2))
     before = [weights.detach().clone() for weights in run.network.weights]
     for group in run.optimizer.param_groups:
         group["params"][0].grad = torch.zeros_like(group["params"][0])
@@ -181,8 +170,8 @@ def test_weight_decay_keeps_wandering_weights_from_growing(stimuli):
     growth = {}
     for weight_decay in (0.0, Settings(epochs=1).weight_decay):
         network = draw(stimuli, hidden=(40, 40))
-        run = training.start(network, stimuli, Settings(epochs=1, weight_decay=weight_decay))
-        wandering, sign = network.weights[1], run.signs[1]
+        run = start(network, stimuli, Settings(epochs=1, weight_decay=weight_decay))
+        wandering, sign = network.weights[1], network.signs[1]
         initial = wandering.square().mean().sqrt().item()
         generator, sizes = torch.Generator().manual_seed(0), []
         for _ in range(20_000):

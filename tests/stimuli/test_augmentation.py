@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from ephys_snn.stimuli.distortion import BEND, BENDS, SHIFT, _bending, _transformations, distort
+from ephys_snn.stimuli.augmentation import (
+    BEND,
+    BENDS,
+    SHIFT,
+    _bending,
+    _transformations,
+    distort,
+)
 
 LATE = 20.0
 

@@ -1,4 +1,4 @@
-"""What is logged of every epoch, against its definition; TensorBoard; the dry run."""
+"""What is shown of every epoch, against its definition; TensorBoard; the dry run."""
 
 import re
 import sys
@@ -11,13 +11,19 @@ import torch
 from ephys_snn import train
 from ephys_snn.network import Network
 from ephys_snn.spike_time import censor
-from ephys_snn.stimuli.stimuli import Stimuli
-from ephys_snn.training import training
+from ephys_snn.stimuli import Stimuli
+from ephys_snn.training import (
+    EpochDone,
+    Settings,
+    StepDone,
+    find_t_stop,
+    first_spike_loss,
+    start,
+    training_steps,
+)
 from ephys_snn.training.evaluation import packet_widths
-from ephys_snn.training.log import write_log
-from ephys_snn.training.loss import first_spike_loss
-from ephys_snn.training.training import Settings
-from ephys_snn.training.trial_end import trial_ends
+from ephys_snn.training.monitor import write_log
+from ephys_snn.training.steps import SMALLEST_SLOPE, balanced_weights, compute_gradients
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,9 @@ def by_definition(weights: list[torch.Tensor], network: Network, stimuli: Stimul
     """The columns of an epoch that depend on the weights at its end alone."""
     times, labels = stimuli.part("validation")
     given = torch.tensor(times, dtype=torch.float32)
-    layers = [layer.numpy() for layer in Network(weights, network.lif, network.cell_types)(given)]
+    with torch.no_grad():
+        layers = [layer.numpy() for layer in
+                  Network(weights, network.lif, network.cell_types)(given)]
     first = layers[-1].min(axis=1)
     right = np.isfinite(first) & (layers[-1].argmin(axis=1) == labels)
     row = {
@@ -69,12 +77,11 @@ def by_definition(weights: list[torch.Tensor], network: Network, stimuli: Stimul
 
 
 def test_the_log_is_the_definition(stimuli, tmp_path):
-    kept = []
     network = Network.draw([15, 16, 12, 3], seed=1)
-    training.train(network, stimuli, Settings(epochs=3, batch_size=8, learning_rate=0.2),
-                   after_epoch=lambda run: kept.append([weights.detach().clone()
-                                                        for weights in run.network.weights]))
-    write_log(tmp_path / "log.csv", network.metadata["history"])
+    run = start(network, stimuli, Settings(epochs=3, batch_size=8, learning_rate=0.2))
+    kept = [[weights.detach().clone() for weights in network.weights]
+            for event in training_steps(run, stimuli) if isinstance(event, EpochDone)]
+    write_log(tmp_path / "log.csv", run.history)
     log = pd.read_csv(tmp_path / "log.csv")
     expected = pd.DataFrame([by_definition(weights, network, stimuli) for weights in kept])
     assert set(log) - set(expected) == {"epoch", "loss", "accuracy"}
@@ -86,13 +93,12 @@ def test_the_log_is_the_definition(stimuli, tmp_path):
 def test_the_loss_of_an_epoch_is_of_all_its_trials(stimuli):
     """With a last batch of one trial, a mean over batches would be another number."""
     network = Network.draw([15, 16, 3], seed=1)
-    steps = []
     n_trials = int((stimuli.split == "train").sum())
-    training.train(network, stimuli, Settings(epochs=1, batch_size=n_trials - 1),
-                   after_step=steps.append)
-    first, last = steps
+    run = start(network, stimuli, Settings(epochs=1, batch_size=n_trials - 1))
+    first, last = (event.counts.evaluation() for event in training_steps(run, stimuli)
+                   if isinstance(event, StepDone))
     expected = ((n_trials - 1) * first.loss + last.loss) / n_trials
-    assert network.metadata["history"][0]["loss"] == pytest.approx(expected)
+    assert run.history[0]["loss"] == pytest.approx(expected)
     assert abs(expected - (first.loss + last.loss) / 2) > 1e-3
 
 
@@ -106,13 +112,11 @@ def test_every_class_counts_alike_where_they_are_balanced(stimuli):
     """The gradient is that of the mean over classes of the mean loss of their trials."""
     times, labels = (torch.as_tensor(values) for values in stimuli.part("train"))
     network = Network.draw([15, 16, 3], seed=1)
-    training.start(network, stimuli, Settings(epochs=1))
-    weights = training.balanced_weights(labels.numpy(), 3)
-    training.compute_gradients(network, times, labels, torch.full((len(times),), torch.inf),
-                               weights)
+    weights = balanced_weights(labels.numpy(), 3)
+    compute_gradients(network, times, labels, torch.full((len(times),), torch.inf), weights)
     gradients = [matrix.grad.clone() for matrix in network.weights]
-    outputs = network(times, None, training.SMALLEST_SLOPE)[-1]
-    outputs = censor(outputs, trial_ends(outputs, labels, network.lif.tau_s))
+    outputs = network(times, None, SMALLEST_SLOPE)[-1]
+    outputs = censor(outputs, find_t_stop(outputs, labels, network.lif.tau_s))
     losses = first_spike_loss(outputs, labels, network.lif.tau_s)
     balanced = sum(losses[labels == label].mean() for label in range(3)) / 3
     expected = torch.autograd.grad(balanced, network.weights)
@@ -149,8 +153,8 @@ def test_unequal_classes_are_said_and_told_apart_in_the_end(unequal, capsys):
 def test_chosen_classes_are_those_of_the_model(unequal, capsys):
     assert train.main(options(unequal, "--classes", "cow, ant")) == 0
     network = Network.load(unequal.parent / "model.pt")
-    assert network.metadata["classes"] == ["cow", "ant"] and network.layer_sizes[-1] == 2
-    assert list(network.metadata["test_accuracy_by_class"]) == ["cow", "ant"]
+    assert network.card.classes == ("cow", "ant") and network.layer_sizes[-1] == 2
+    assert list(network.card.test_accuracy_by_class) == ["cow", "ant"]
     assert train.main(options(unequal, "--classes", "cow,dog")) == 2
     assert "no class 'dog'; they have ant, bee, cow" in capsys.readouterr().err
 
