@@ -26,6 +26,14 @@ def test_spike_time_gradients():
     assert "which sum to 1" in run("spike_time_gradients")
 
 
+def test_a_plain_loop_trains_a_network():
+    assert float(run("plain_pytorch_loop").split()[-1]) > 0.85
+    lines = (EXAMPLES / "plain_pytorch_loop.py").read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("network = "))
+    stop = next(i for i, line in enumerate(lines) if line.startswith("times, labels") and i > start)
+    assert len([line for line in lines[start:stop] if line]) <= 10
+
+
 def test_analyse_a_recording():
     lines = run("analyse_a_recording").splitlines()
     assert any(line.startswith("layer_1: ") for line in lines)
