@@ -155,7 +155,7 @@ def training_steps(run: Run, stimuli: Stimuli) -> Iterator[StepDone | EpochDone]
             chosen = np.concatenate([run.unfinished, fresh])
             given = augment(times[chosen], stimuli, run.settings.jitter, run.settings.distortion,
                             run.rng)
-            counts = _repeatable_step(run, chosen, given, labels[chosen], class_weights)
+            counts = _step_on_samples(run, chosen, given, labels[chosen], class_weights)
             run.position += len(fresh)
             run.counts += counts
             yield StepDone(counts)
@@ -170,7 +170,7 @@ def balanced_weights(labels: np.ndarray, n_classes: int) -> torch.Tensor:
     return torch.from_numpy(len(labels) / (n_classes * np.maximum(counts, 1)))
 
 
-def _repeatable_step(run: Run, chosen: np.ndarray, times: np.ndarray, labels: np.ndarray,
+def _step_on_samples(run: Run, chosen: np.ndarray, times: np.ndarray, labels: np.ndarray,
                      class_weights: torch.Tensor | None) -> TrialCounts:
     """A step on the samples `chosen`, after which the run knows which of them to repeat."""
     rate = learning_rate(run.epoch * run.n_steps + run.step, run.settings.epochs * run.n_steps,

@@ -1,6 +1,12 @@
+"""Stimuli varied at random: distorted images, jittered spikes."""
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ephys_snn.errors import InputError
+from ephys_snn.stimuli import LatencyCode, Stimuli, augment, jitter_times
 from ephys_snn.stimuli.augmentation import (
     BEND,
     BENDS,
@@ -110,3 +116,59 @@ def test_silent_pixels_stay_silent():
     distorted = distort(times, (28, 28), LATE, 1.0, np.random.default_rng(1))
     assert np.isinf(distorted).mean() == pytest.approx(np.isinf(times).mean(), abs=0.05)
     assert np.isfinite(distorted).any()
+
+
+@given(st.integers(0, 1000), st.floats(0.01, 5))
+def test_jitter_is_reflected_at_zero_and_leaves_the_silent(seed, sd):
+    times = np.array([[0.0, 1.0, np.inf, 30.0]])
+    jittered = jitter_times(times, sd, np.random.default_rng(seed))
+    assert (jittered >= 0).all() and np.isinf(jittered[0, 2])
+    noise = np.random.default_rng(seed).standard_normal(times.shape)
+    np.testing.assert_allclose(jittered, np.abs(times + sd * noise))
+
+
+def test_jitter_has_the_standard_deviation_asked_for():
+    times = np.full((200, 500), 30.0, np.float32)
+    jittered = jitter_times(times, 3.0, np.random.default_rng(1))
+    assert jittered.dtype == np.float32
+    assert abs(jittered.std() - 3.0) < 0.05 and abs(jittered.mean() - 30.0) < 0.05
+
+
+def test_every_trial_may_have_its_own_jitter():
+    times = np.full((3, 50000), 30.0, np.float32)
+    sd = np.array([[0.0], [1.0], [3.0]])
+    jittered = jitter_times(times, sd, np.random.default_rng(1))
+    assert jittered.dtype == np.float32
+    np.testing.assert_allclose(jittered.std(axis=1), sd[:, 0], rtol=0.02, atol=1e-6)
+
+
+def test_no_jitter_changes_nothing_and_a_negative_one_is_refused():
+    times = np.ones((2, 2))
+    assert jitter_times(times, 0.0, np.random.default_rng(0)) is times
+    with pytest.raises(InputError, match="at least 0 ms; got -1"):
+        jitter_times(times, -1.0, np.random.default_rng(0))
+
+
+def stimuli_of(times, shape) -> Stimuli:
+    n = len(times)
+    return Stimuli("some", times, np.arange(n) % 2, ("a", "b"), np.repeat("train", n), shape,
+                   code=LatencyCode(late=LATE))
+
+
+def test_images_are_distorted_and_then_jittered_and_other_stimuli_jittered_alone():
+    times = np.repeat(blob(), 40, axis=0)
+    for shape in ((28, 28), None):
+        rng = np.random.default_rng(5)
+        expected = times if shape is None else distort(times, shape, LATE, 0.7, rng)
+        sd = 0.5 * rng.random((40, 1))
+        expected = jitter_times(expected, sd, rng)
+        augmented = augment(times, stimuli_of(times, shape), 0.5, 0.7, np.random.default_rng(5))
+        np.testing.assert_array_equal(augmented, expected)
+        assert augmented.dtype == np.float32
+
+
+def test_the_jitter_of_a_trial_is_drawn_evenly_up_to_the_largest():
+    times = np.full((400, 500), 30.0, np.float32)
+    sd = augment(times, stimuli_of(times, None), 2.0, 0.0, np.random.default_rng(0)).std(axis=1)
+    assert sd.max() < 2.2 and sd.min() < 0.05
+    np.testing.assert_allclose(np.quantile(sd, [0.25, 0.5, 0.75]), [0.5, 1.0, 1.5], atol=0.15)

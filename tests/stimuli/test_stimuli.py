@@ -1,4 +1,4 @@
-"""Stimuli: the latency code, jitter, loading by name and path."""
+"""Stimuli: the latency code, loading by name and path."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ephys_snn.errors import InputError
-from ephys_snn.stimuli import LatencyCode, jitter_times, load_stimuli
+from ephys_snn.stimuli import LatencyCode, load_stimuli
 
 
 def test_ink_is_early_and_background_late():
@@ -63,37 +63,6 @@ def test_times_of_the_user_stay_as_they_are(tmp_path):
 def test_an_unknown_part_is_refused():
     with pytest.raises(InputError, match="train, validation, test; got 'testing'"):
         load_stimuli("digits").part("testing")
-
-
-@given(st.integers(0, 1000), st.floats(0.01, 5))
-def test_jitter_is_reflected_at_zero_and_leaves_the_silent(seed, sd):
-    times = np.array([[0.0, 1.0, np.inf, 30.0]])
-    jittered = jitter_times(times, sd, np.random.default_rng(seed))
-    assert (jittered >= 0).all() and np.isinf(jittered[0, 2])
-    noise = np.random.default_rng(seed).standard_normal(times.shape)
-    np.testing.assert_allclose(jittered, np.abs(times + sd * noise))
-
-
-def test_jitter_has_the_standard_deviation_asked_for():
-    times = np.full((200, 500), 30.0, np.float32)
-    jittered = jitter_times(times, 3.0, np.random.default_rng(1))
-    assert jittered.dtype == np.float32
-    assert abs(jittered.std() - 3.0) < 0.05 and abs(jittered.mean() - 30.0) < 0.05
-
-
-def test_every_trial_may_have_its_own_jitter():
-    times = np.full((3, 50000), 30.0, np.float32)
-    sd = np.array([[0.0], [1.0], [3.0]])
-    jittered = jitter_times(times, sd, np.random.default_rng(1))
-    assert jittered.dtype == np.float32
-    np.testing.assert_allclose(jittered.std(axis=1), sd[:, 0], rtol=0.02, atol=1e-6)
-
-
-def test_no_jitter_changes_nothing_and_a_negative_one_is_refused():
-    times = np.ones((2, 2))
-    assert jitter_times(times, 0.0, np.random.default_rng(0)) is times
-    with pytest.raises(InputError, match="at least 0 ms; got -1"):
-        jitter_times(times, -1.0, np.random.default_rng(0))
 
 
 def test_a_silent_background():
