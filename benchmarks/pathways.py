@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from ephys_snn.analysis.pathways.preference import measure_pathways
+from ephys_snn.analysis.pathways.pathways import measure_pathways
 from ephys_snn.recording import Recording, Trials, Units, epoch_windows
 
 SECONDS, GIGABYTES = 60.0, 2.0

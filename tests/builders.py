@@ -112,3 +112,24 @@ def planted(common_jitter, seed=0, n_trials=60, n_units=30, n_classes=3, decisio
         trains, Units(names, names, np.full(n_units, "A"), np.full(n_units, "")),
         Trials(onset, np.full(n_trials, 50.0), label.astype(str), decision,
                np.where(np.isfinite(decision), "0", "")))
+
+
+def planted_pathways(rng, n_trials=400, n_units=60, n_classes=4, planted=8, gain=0.35,
+                     coupling_strength=0.0, areas=("A", "B", "C")):
+    """Areas with `planted` units per class that are more active for it; spikes in tau."""
+    labels = rng.integers(n_classes, size=n_trials)
+    shared_drive = rng.normal(size=(n_trials, n_classes))
+    layers, truth = {}, {}
+    for depth, area in enumerate(areas):
+        probability = np.full((n_trials, n_units), 0.3)
+        member = np.zeros((n_classes, n_units), dtype=bool)
+        order = rng.permutation(n_units)
+        for c in range(n_classes):
+            chosen = order[c * planted:(c + 1) * planted]
+            member[c, chosen] = True
+            probability[np.ix_(labels == c, chosen)] += gain
+            probability[:, chosen] += coupling_strength * shared_drive[:, [c]]
+        active = rng.random((n_trials, n_units)) < probability
+        times = 1.0 + depth + rng.random((n_trials, n_units))
+        layers[area], truth[area] = np.where(active, times, np.inf), member
+    return recording_of_layers(layers, labels), truth

@@ -29,7 +29,7 @@ ARROWS = {
     "recording": {"formats"},
     "analysis": {"recording", "pulse_packets"},
     "report": {"analysis", "recording"},
-    "study": {"recording"},
+    "study": {"recording", "analysis"},
     "commands": {"training", "network", "stimuli", "lif", "formats", "recording", "analysis",
                  "report"},
 }

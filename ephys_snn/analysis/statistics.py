@@ -1,10 +1,12 @@
 """Permutation, bootstrap, false discovery: is it more than chance, and how sure are we?"""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 
 def permutation_p_value(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -44,37 +46,7 @@ def false_discovery_q(p_values: np.ndarray) -> np.ndarray:
     return q_values
 
 
-def permute_labels(labels: np.ndarray, rng: np.random.Generator, block_trials: int = 1,
-                   strata: np.ndarray | None = None) -> np.ndarray:
-    """Labels in a new order, blocks of neighbouring trials kept together.
-
-    Labels of real experiments are autocorrelated (blocks of one stimulus, biased random orders),
-    and so are responses (drift). Moving whole blocks keeps the labels' autocorrelation up to
-    the block length, so that the null is as smooth in time as the data.
-
-    Parameters
-    ----------
-    labels : (trial,)
-        In the order in which the trials took place.
-    block_trials : int
-        Neighbouring trials that stay together; 1 permutes single trials.
-    strata : (trial,), optional
-        Labels change places only among trials of equal value, a position or a session: what the
-        strata differ in, labels and responses, the null then has, too.
-    """
-    if strata is not None:
-        permuted = np.empty_like(labels)
-        for stratum in np.unique(strata):
-            inside = strata == stratum
-            permuted[inside] = permute_labels(labels[inside], rng, block_trials)
-        return permuted
-    n_trials = len(labels)
-    if block_trials <= 1:
-        return rng.permutation(labels)
-    # A random rotation first, so that the borders of the blocks differ between permutations.
-    rotated = np.roll(labels, rng.integers(n_trials))
-    blocks = np.split(rotated, np.arange(block_trials, n_trials, block_trials))
-    return np.concatenate([blocks[i] for i in rng.permutation(len(blocks))])
+# --- intervals -----------------------------------------------------------------------------------
 
 
 def bootstrap_interval(values: np.ndarray, rng: np.random.Generator, level: float = 0.95,
@@ -93,12 +65,7 @@ def bootstrap_interval(values: np.ndarray, rng: np.random.Generator, level: floa
     low, high : float
         nan where there are fewer than two values.
     """
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2:
-        return np.nan, np.nan
-    samples = statistic(values[rng.integers(len(values), size=(n_resamples, len(values)))], axis=1)
-    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return _percentile_bootstrap((values,), statistic, rng, level, n_resamples)
 
 
 def bootstrap_difference(values: np.ndarray, others: np.ndarray, rng: np.random.Generator,
@@ -115,12 +82,81 @@ def bootstrap_difference(values: np.ndarray, others: np.ndarray, rng: np.random.
     low, high : float
         nan where either has fewer than two values.
     """
-    if min(len(values), len(others)) < 2:
+    return _percentile_bootstrap(
+        (values, others), lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis), rng, level,
+        n_resamples)
+
+
+def _percentile_bootstrap(samples: tuple[np.ndarray, ...], statistic: Callable[..., np.ndarray],
+                          rng: np.random.Generator, level: float, n_resamples: int
+                          ) -> tuple[float, float]:
+    if min(map(len, samples)) < 2:
         return np.nan, np.nan
-    means = [np.asarray(sample)[rng.integers(len(sample), size=(n_resamples, len(sample)))
-                                ].mean(axis=1) for sample in (values, others)]
-    low, high = np.quantile(means[0] - means[1], [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    interval = stats.bootstrap(
+        [np.asarray(sample, dtype=float) for sample in samples], statistic, vectorized=True,
+        n_resamples=n_resamples, confidence_level=level, method="percentile",
+        rng=rng).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def wilson_interval(fraction: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Score interval of a fraction of n independent trials.
+
+    Wilson 1927, doi:10.1080/01621459.1927.10502953; unlike a bootstrap, it has a width where all
+    or none of the trials count, too.
+
+    Parameters
+    ----------
+    fraction : float
+        From 0 to 1.
+    n : float
+        Number of trials, or of trials that say as much; need not be whole.
+
+    Returns
+    -------
+    low, high : float
+    """
+    z = special.ndtri((1 + level) / 2)
+    center = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(fraction * (1 - fraction) / n + z**2 / (4 * n**2))
+    return float(max(0.0, center - half)), float(min(1.0, center + half))
+
+
+# --- two groups ----------------------------------------------------------------------------------
+
+
+class RankSum(NamedTuple):
+    """Mann and Whitney's test of two groups.
+
+    Attributes
+    ----------
+    u_statistic, p_value : float
+    auc : float
+        U / (n m), the probability that a value of the first group exceeds one of the second, ties
+        counted half; the area under the ROC curve. 0.5 where there is no difference.
+    """
+
+    u_statistic: float
+    p_value: float
+    auc: float
+
+
+def rank_sum(values: np.ndarray, others: np.ndarray, alternative: str = "two-sided",
+             method: str = "auto") -> RankSum:
+    """Compare two groups of values, none empty (Mann & Whitney 1947, doi:10.1214/aoms/1177730491).
+
+    Parameters
+    ----------
+    values, others : (n,), (m,) float
+    alternative, method : str
+        As in `scipy.stats.mannwhitneyu`.
+    """
+    test = stats.mannwhitneyu(values, others, alternative=alternative, method=method)
+    return RankSum(float(test.statistic), float(test.pvalue),
+                   float(test.statistic) / (len(values) * len(others)))
+
+
+# --- against surrogates --------------------------------------------------------------------------
 
 
 class SurrogateComparison(NamedTuple):

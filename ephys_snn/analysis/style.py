@@ -51,3 +51,9 @@ def new_figure(width: float, height: float) -> Figure:
 def cell_type_color(cell_type: str) -> str:
     """The colour of a cell type in every figure."""
     return CELL_TYPE_COLORS.get(cell_type, OTHER_COLOR)
+
+
+def class_colors(n_classes: int) -> list:
+    """A colour per class in every figure; more than 20 classes share colours."""
+    palette = CLASS_COLORS if n_classes <= len(CLASS_COLORS) else mpl.colormaps["tab20"].colors
+    return [palette[c % len(palette)] for c in range(n_classes)]

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
+from ephys_snn.analysis.statistics import wilson_interval
 from ephys_snn.recording import Recording
 
 NULL_LEVEL = 0.01  # pathways must beat random sets at this level
@@ -47,8 +47,8 @@ def decision_accuracy(recording: Recording) -> Accuracy:
     """How often the first output spike is that of the shown class; no decision is wrong."""
     trials = recording.trials
     correct = int((trials.decision_label == trials.label).sum())
-    interval = binomtest(correct, len(trials)).proportion_ci(method="wilson")
-    return Accuracy(correct / len(trials), interval.low, interval.high)
+    fraction = correct / len(trials)
+    return Accuracy(fraction, *wilson_interval(fraction, len(trials)))
 
 
 def dale_violations(recording: Recording) -> int:

@@ -1,16 +1,22 @@
 """Permutation p, false discovery, surrogates: against their definitions and known theory."""
 
+import itertools
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from ephys_snn.analysis.statistics import (
+    bootstrap_difference,
     bootstrap_interval,
     false_discovery_q,
     permutation_p_value,
-    permute_labels,
+    rank_sum,
     surrogate_comparison,
+    wilson_interval,
 )
 
 
@@ -40,30 +46,6 @@ def test_false_discovery_q_does_not_count_missing_tests():
     np.testing.assert_allclose(q[[0, 2]], [0.02, 0.02])
 
 
-@given(st.integers(1, 40), st.integers(1, 10), st.integers(0, 2**32 - 1))
-def test_permuted_labels_are_the_same_labels(n_trials, block_trials, seed):
-    labels = np.arange(n_trials)
-    permuted = permute_labels(labels, np.random.default_rng(seed), block_trials)
-    assert sorted(permuted) == labels.tolist()
-
-
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(1, 4),
-       st.integers(0, 2**32 - 1))
-def test_labels_stay_in_their_stratum(strata, block_trials, seed):
-    strata, labels = np.array(strata), np.arange(len(strata))
-    permuted = permute_labels(labels, np.random.default_rng(seed), block_trials, strata)
-    assert sorted(permuted) == labels.tolist()
-    np.testing.assert_array_equal(strata[permuted], strata)
-
-
-def test_blocks_keep_neighbours_together():
-    labels = np.repeat([0, 1], 50)
-    rng = np.random.default_rng(0)
-    changes = [np.count_nonzero(np.diff(permute_labels(labels, rng, 10))) for _ in range(50)]
-    singly = [np.count_nonzero(np.diff(permute_labels(labels, rng))) for _ in range(50)]
-    assert max(changes) < min(singly)
-
-
 def test_bootstrap_interval_covers_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(2)
     covered = 0
@@ -72,6 +54,49 @@ def test_bootstrap_interval_covers_the_mean_as_often_as_it_says():
         covered += low < 0 < high
     assert covered / 300 == pytest.approx(0.89, abs=0.05)
     assert np.isnan(bootstrap_interval(np.array([1.0]), rng)).all()
+
+
+def test_bootstrap_interval_is_that_of_all_resamples():
+    values = np.array([0.0, 1.0, 5.0, 5.5])
+    every = np.array(list(itertools.product(values, repeat=4)))
+    for statistic in (np.mean, np.median):
+        low, high = bootstrap_interval(values, np.random.default_rng(0), 0.8, 20_000, statistic)
+        expected = np.quantile(statistic(every, axis=1), [0.1, 0.9])
+        np.testing.assert_allclose([low, high], expected, atol=0.3)
+
+
+def test_bootstrap_of_a_difference_resamples_both_groups():
+    rng = np.random.default_rng(3)
+    values, others = rng.normal(1, 1, 40), rng.normal(0, 3, 90)
+    low, high = bootstrap_difference(values, others, rng, n_resamples=20_000)
+    se = np.sqrt(values.var() / 40 + others.var() / 90)
+    assert (low + high) / 2 == pytest.approx(values.mean() - others.mean(), abs=0.05)
+    assert (high - low) / (2 * 1.96) == pytest.approx(se, rel=0.05)
+    assert np.isnan(bootstrap_difference(values, others[:1], rng)).all()
+    assert np.isnan(bootstrap_difference(values[:0], others, rng)).all()
+
+
+def test_bootstrap_says_nothing_of_values_that_do_not_vary():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert bootstrap_interval(np.ones(5), np.random.default_rng(0)) == (1.0, 1.0)
+        assert bootstrap_difference(np.ones(2), np.ones(3), np.random.default_rng(0)) == (0.0, 0.0)
+
+
+@given(st.integers(1, 300), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))
+def test_wilson_interval_is_that_of_scipy_for_whole_numbers(n, share, level):
+    k = round(share * n)
+    expected = binomtest(k, n).proportion_ci(level, method="wilson")
+    np.testing.assert_allclose(wilson_interval(k / n, n, level), expected, atol=1e-12)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=12),
+       st.lists(st.integers(0, 5), min_size=1, max_size=12))
+def test_auc_is_the_probability_that_one_has_more(values, others):
+    pairs = [(a > b) + (a == b) / 2 for a in values for b in others]
+    found = rank_sum(np.array(values), np.array(others))
+    assert found.auc == pytest.approx(np.mean(pairs))
+    assert found.u_statistic == pytest.approx(np.sum(pairs))
 
 
 def test_surrogate_comparison_by_hand():

@@ -12,20 +12,19 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from ephys_snn.analysis.depth_trend import NO_TREND, trend_of_units
 from ephys_snn.analysis.information.unit_information import UnitInformation
 from ephys_snn.analysis.statistics import (
     bootstrap_difference,
     bootstrap_interval,
     false_discovery_q,
-    permutation_p_value,
+    rank_sum,
 )
 from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
 
 SIGNIFICANT_Q = 0.05
 CLASS_SPECIFIC = 0.9  # information gain above which a unit is active for hardly more than one class
-N_RESAMPLES = 1000
 
 ONE_UNIT = "one unit: no interval"
 
@@ -107,10 +106,8 @@ def contrast(values: np.ndarray, others: np.ndarray, rng: np.random.Generator) -
     """Compare two groups of units; nan throughout where one is empty."""
     if not len(values) or not len(others):
         return NO_CONTRAST
-    test = stats.mannwhitneyu(values, others, alternative="two-sided")
     return Contrast(_mean(values) - _mean(others), *bootstrap_difference(values, others, rng),
-                    float(test.statistic), float(test.pvalue),
-                    float(test.statistic) / (len(values) * len(others)))
+                    *rank_sum(values, others))
 
 
 def excitatory_against_inhibitory(recording: Recording, windows: ResponseWindows,
@@ -149,60 +146,6 @@ def corrected_gain(recording: Recording, information: UnitInformation, area: str
     return units["information_gain_corrected"].dropna().to_numpy()
 
 
-class DepthTrend(NamedTuple):
-    """How a value of units changes along an ordered row of areas.
-
-    Attributes
-    ----------
-    difference, difference_low, difference_high : float
-        Mean of the last area minus mean of the first, with its 95 % bootstrap interval.
-    spearman_rho, rho_low, rho_high : float
-        Rank correlation of the units' values with the positions of their areas, with its 95 %
-        bootstrap interval (units resampled within areas).
-    p_value : float
-        Two-sided, from permutations of the units among the areas.
-    """
-
-    difference: float
-    difference_low: float
-    difference_high: float
-    spearman_rho: float
-    rho_low: float
-    rho_high: float
-    p_value: float
-
-
-def depth_trend(values_by_area: list[np.ndarray], rng: np.random.Generator) -> DepthTrend:
-    """Trend of units' values along areas in their order, none of them empty.
-
-    Parameters
-    ----------
-    values_by_area : list of (unit,) float
-        Two areas or more, from the first to the last.
-    """
-    values = np.concatenate(values_by_area)
-    depth = np.repeat(np.arange(len(values_by_area)), [len(v) for v in values_by_area])
-    depth_rank, rank = stats.rankdata(depth), stats.rankdata(values)
-    rho = _correlation(depth_rank, rank)
-    shuffled = rng.permuted(np.broadcast_to(rank, (N_RESAMPLES, len(rank))), axis=1)
-    null = _correlation(depth_rank, shuffled)
-    resampled = np.concatenate([v[rng.integers(len(v), size=(N_RESAMPLES, len(v)))]
-                                for v in values_by_area], axis=1)
-    rhos = _correlation(depth_rank, stats.rankdata(resampled, axis=1))
-    low, high = np.nanquantile(rhos, [0.025, 0.975]) if np.isfinite(rhos).any() else (np.nan,) * 2
-    return DepthTrend(_mean(values_by_area[-1]) - _mean(values_by_area[0]),
-                      *bootstrap_difference(values_by_area[-1], values_by_area[0], rng),
-                      float(rho), float(low), float(high),
-                      float(permutation_p_value(abs(rho), abs(null))))
-
-
-def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Pearson correlation over the last axis; nan where either does not vary."""
-    x, y = x - x.mean(), y - y.mean(axis=-1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (y @ x) / np.sqrt((x @ x) * (y * y).sum(axis=-1))
-
-
 def information_by_depth(recording: Recording, information: UnitInformation,
                          rng: np.random.Generator) -> pd.DataFrame:
     """Trend of corrected information gain with depth, a row per cell type.
@@ -219,13 +162,13 @@ def information_by_depth(recording: Recording, information: UnitInformation,
         areas = list(values)
         if cell_type != "all" and len(areas) < 2 and recording.areas_ordered:
             continue  # a cell type of one area, like a network's input
-        trend, note = DepthTrend(*[np.nan] * 7), ""
+        trend, note = NO_TREND, ""
         if not recording.areas_ordered:
             note = "not computable: nobody stated the order of the areas (--areas A,B,...)"
         elif len(areas) < 2:
             note = "not computable: it takes at least two areas whose units have information gain"
         else:
-            trend = depth_trend(list(values.values()), rng)
+            trend = trend_of_units(list(values.values()), rng)
             if np.isnan(trend.spearman_rho):
                 note = "no correlation: all units have the same information gain"
             elif min(len(values[areas[0]]), len(values[areas[-1]])) < 2:
@@ -239,45 +182,6 @@ def information_by_depth(recording: Recording, information: UnitInformation,
 
 
 # --- a recording against its control -------------------------------------------------------------
-
-
-def match_trials(labels: np.ndarray, control_labels: np.ndarray, rng: np.random.Generator
-                 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose equally many trials of two recordings, because few trials inflate information.
-
-    Where the recordings have the same classes, equally many of each class; else equally many in
-    all.
-
-    Returns
-    -------
-    (trial,) int, (trial,) int
-        Indices into the labels, ascending.
-    """
-    if set(labels) != set(control_labels):
-        n_trials = min(len(labels), len(control_labels))
-        return tuple(np.sort(rng.permutation(len(each))[:n_trials])
-                     for each in (labels, control_labels))
-    chosen: tuple[list, list] = ([], [])
-    for label in np.unique(labels):
-        members = [np.flatnonzero(each == label) for each in (labels, control_labels)]
-        n_trials = min(map(len, members))
-        for indices, of_class in zip(chosen, members, strict=True):
-            indices.append(rng.permutation(of_class)[:n_trials])
-    return tuple(np.sort(np.concatenate(indices)) for indices in chosen)
-
-
-def keep_windows(windows: ResponseWindows, trials: np.ndarray) -> ResponseWindows:
-    """The windows of some of the trials that have one.
-
-    Parameters
-    ----------
-    trials : (trial,) int
-        Positions among the trials that have a window.
-    """
-    start = np.full(len(windows.start), np.nan)
-    kept = np.flatnonzero(windows.used)[trials]
-    start[kept] = windows.start[kept]
-    return windows._replace(start=start)
 
 
 def compare_areas(recording: Recording, information: UnitInformation, control: Recording,

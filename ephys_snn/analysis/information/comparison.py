@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ephys_snn.analysis.information.areas import keep_windows, match_trials
 from ephys_snn.analysis.information.unit_information import UnitInformation
+from ephys_snn.analysis.trial_subsets import keep_windows, match_trials
 from ephys_snn.recording import Recording, ResponseWindows
 
 # (recording, windows, number of its stream of random numbers) to the information of every unit

@@ -110,7 +110,7 @@ def _plot_distributions(axes: Axes, recording: Recording, information: UnitInfor
     lowest = np.nan_to_num(information.units["information_gain"].min())
     axes.set(ylim=(BIN_WIDTH * np.floor(min(lowest, -1e-9) / BIN_WIDTH), 1.04),
              ylabel="information gain of a unit (plug-in)\n0 nothing, 1 active for one class only")
-    axes.set_title("How much a unit's activity says about the class", pad=16)
+    axes.set_title("Information of a unit's activity about the class", pad=16)
     _name_areas(axes, areas)
 
 

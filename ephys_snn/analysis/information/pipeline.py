@@ -17,11 +17,8 @@ from ephys_snn.analysis.information.areas import (
 )
 from ephys_snn.analysis.information.comparison import Comparison, Measure, measure_control
 from ephys_snn.analysis.information.limits import comparison_limits, limits
-from ephys_snn.analysis.information.unit_information import (
-    MIN_PERMUTATIONS,
-    UnitInformation,
-    unit_information,
-)
+from ephys_snn.analysis.information.permuted import MIN_PERMUTATIONS
+from ephys_snn.analysis.information.unit_information import UnitInformation, unit_information
 from ephys_snn.analysis.information.words import (
     CAPTIONS,
     findings,

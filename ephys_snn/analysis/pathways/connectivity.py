@@ -6,7 +6,7 @@ area l, W_l their weights onto E_{l+1}, and onto output neuron c for l = L. For 
 
     e_L = [W_L[:, c]]+                                   effect of a unit on output neuron c
     m_l = e_l > mean(e_l) + k SD(e_l)                    members, over the units of E_l
-    s_l = e_l m_l / sum(e_l m_l)                         share of each member
+    s_l = e_l m_l / sum(e_l m_l)                         share of the members' summed effect
     e_l = [W_l]+ s_{l+1}                                 effect through the next area's members
 
 SD is that of the population (ddof 0). A unit may be a member for several output neurons
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ephys_snn.errors import InputError
+from ephys_snn.errors import InputError, listed
 from ephys_snn.recording import Recording, sort_labels
 
 
@@ -39,8 +39,8 @@ class Effects(NamedTuple):
     member: np.ndarray
 
     @property
-    def share(self) -> np.ndarray:
-        """(class, unit) float, s_l; 0 for all units of a class without members."""
+    def effect_share(self) -> np.ndarray:
+        """(class, unit) float, s_l: of the summed effect of the members; 0 without members."""
         strong = np.where(self.member, self.effect, 0.0)
         total = strong.sum(axis=1, keepdims=True)
         return np.divide(strong, total, out=np.zeros_like(strong), where=total > 0)
@@ -73,7 +73,7 @@ def pathway_effects(weights: Sequence[np.ndarray], k: float = 1.0) -> list[Effec
     for matrix in reversed(weights):
         effect = share @ np.maximum(np.asarray(matrix, dtype=float), 0.0).T
         traced.append(Effects(effect, strong_members(effect, k)))
-        share = traced[-1].share
+        share = traced[-1].effect_share
     return traced[::-1]
 
 
@@ -112,7 +112,7 @@ def area_chain(weights: Mapping[tuple[str, str], np.ndarray]) -> tuple[str, ...]
         if len(chain) == len(following) + 1:
             return tuple(chain)
     raise InputError("structural pathways need weights that connect the areas in one feedforward "
-                     "chain; got " + ", ".join(f"{source}->{target}" for source, target in weights)
+                     "chain; got " + listed([f"{source}->{target}" for source, target in weights])
                      + "; choose areas that follow each other with --areas")
 
 

@@ -1,4 +1,4 @@
-"""Functional coupling: which units of two areas vary together from trial to trial, and who leads.
+"""Functional coupling: which units of two areas vary together in single trials, and who leads.
 
 What units share because they prefer the same classes is no coupling, so only what is left within
 classes counts, and chance is the shuffle predictor: the trials of one area exchanged for other
@@ -23,6 +23,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+
+from ephys_snn.analysis.surrogates import shuffle_within
 
 MIN_SHUFFLES = 20
 SHUFFLED_PAIRS = 500_000  # z values that make a null distribution fine enough for its tail
@@ -119,20 +121,12 @@ def shuffle_variance(x: np.ndarray, y: np.ndarray, code: np.ndarray) -> np.ndarr
     return squares[0].T @ (squares[1] / (sizes[sizes > 1] - 1)[:, None])
 
 
-def shuffle_within(code: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(trial,) int, for each trial a trial of the same class, each used once."""
-    order = np.argsort(code, kind="stable")
-    shuffled = np.empty(len(code), dtype=int)
-    shuffled[order] = np.lexsort((rng.random(len(code)), code))
-    return shuffled
-
-
-class Lead(NamedTuple):
-    """Who spikes first, of two units in the same trial, against shuffled trials.
+class Asymmetry(NamedTuple):
+    """Asymmetry of the cross-correlogram of two units, against shuffled trials.
 
     Attributes
     ----------
-    index : float
+    observed : float
         (after - before) / (after + before), counting the pairs of spikes at most `max_lag` apart
         in which the target unit spikes after or before the source unit.
     shuffled : float
@@ -141,7 +135,7 @@ class Lead(NamedTuple):
         Two-sided, of after - before.
     """
 
-    index: float
+    observed: float
     shuffled: float
     p_value: float
 
@@ -180,7 +174,8 @@ def trial_pairs(code: np.ndarray, n_shuffles: int, rng: np.random.Generator) -> 
                       first + rank[shuffles])
 
 
-def lead(source: np.ndarray, target: np.ndarray, pairs: TrialPairs, lag_bins: int) -> Lead:
+def correlogram_asymmetry(source: np.ndarray, target: np.ndarray, pairs: TrialPairs,
+                          lag_bins: int) -> Asymmetry:
     """Asymmetry of the cross-correlation histogram of two units, against shuffled trials.
 
     Parameters
@@ -199,7 +194,8 @@ def lead(source: np.ndarray, target: np.ndarray, pairs: TrialPairs, lag_bins: in
     null = np.take(after - before, pairs.shuffled).sum(axis=1, dtype=float)
     distance = abs(np.subtract(*observed) - np.subtract(*mean))
     reached = np.abs(null - np.subtract(*mean)) >= distance - 1e-6 * max(1.0, distance)
-    return Lead(_asymmetry(*observed), _asymmetry(*mean), (1 + reached.sum()) / (1 + len(null)))
+    return Asymmetry(_asymmetry(*observed), _asymmetry(*mean),
+                     (1 + reached.sum()) / (1 + len(null)))
 
 
 def _neighbourhoods(spikes: np.ndarray, lag_bins: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,6 @@ import itertools
 from textwrap import fill, shorten
 from typing import NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,8 +17,8 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
 from ephys_snn.analysis.pathways.members import SIGNIFICANT_Q, AreaPathways, Pathways
-from ephys_snn.analysis.pathways.preference import PathwayResult
-from ephys_snn.analysis.style import CLASS_COLORS, NULL_COLOR, figure_style, new_figure
+from ephys_snn.analysis.pathways.pathways import PathwayResult
+from ephys_snn.analysis.style import NULL_COLOR, class_colors, figure_style, new_figure
 from ephys_snn.recording import Recording
 
 NO_CLASS = "#DDDDDD"
@@ -61,12 +60,6 @@ class Column(NamedTuple):
         """Height of the middle of a unit of the recording."""
         at = np.flatnonzero(self.area.units[self.order] == unit)[0]
         return self.top[at] - self.height[at] / 2
-
-
-def class_colors(classes: tuple[str, ...]) -> list:
-    """A colour per class; more than 20 classes share colours."""
-    palette = CLASS_COLORS if len(classes) <= len(CLASS_COLORS) else mpl.colormaps["tab20"].colors
-    return [palette[c % len(palette)] for c in range(len(classes))]
 
 
 def highlighted_class(pathways: Pathways, asked: str | None = None) -> int:
@@ -114,7 +107,7 @@ def shown_areas(pathways: Pathways) -> list[AreaPathways]:
 
 def _plot_kind(figure: Figure, axes: Axes, recording: Recording, result: PathwayResult,
                pathways: Pathways, activity: str, highlight: int) -> None:
-    colors = class_colors(pathways.classes)
+    colors = class_colors(len(pathways.classes))
     columns = [arrange(area, highlight) for area in shown_areas(pathways)]
     shown = [column.area.own[highlight, column.order] for column in columns]
     largest = 1.0 if activity == "active" else np.concatenate([[1.0], *shown]).max()
@@ -329,7 +322,7 @@ def _plot_preference(axes: Axes, recording: Recording, result: PathwayResult, pa
     table = result.table[result.table["kind"] == pathways.kind]
     by_area = result.by_area[result.by_area["kind"] == pathways.kind].set_index("area")
     color, line = KIND_COLORS[pathways.kind], "-" if recording.areas_ordered else "none"
-    colors = class_colors(pathways.classes)
+    colors = class_colors(len(pathways.classes))
     dodge = np.linspace(-0.22, 0.22, len(pathways.classes)) if len(pathways.classes) > 1 else [0.0]
     for x, area in enumerate(areas):
         rows = table[table["area"] == area].set_index("class")

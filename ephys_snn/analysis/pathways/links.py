@@ -2,9 +2,9 @@
 
 Structural links are positive weights between members, each as strong as the effect that passes
 through it. Functional links are members of one class in two areas that vary together within
-classes (see `coupling`), in the half of the trials that did not choose them. Which of the two leads
-is asked of the half that did: shuffling trials within classes changes neither how active a unit is
-for a class, nor, therefore, who is a member.
+classes (see `coupling`), in the half of the trials that did not choose them. Which of the two
+leads, by the asymmetry of their cross-correlogram, is asked of the half that did: shuffling trials
+within classes changes neither how active a unit is for a class nor, therefore, who is a member.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 from ephys_snn.analysis.pathways.connectivity import Effects
 from ephys_snn.analysis.pathways.coupling import (
     NoiseCorrelation,
-    lead,
+    correlogram_asymmetry,
     noise_correlation,
     trial_pairs,
 )
@@ -26,13 +26,13 @@ from ephys_snn.analysis.pathways.members import (
     AreaPathways,
     Pathways,
     PathwaySettings,
-    Progress,
 )
 from ephys_snn.analysis.statistics import false_discovery_q
+from ephys_snn.cli import Progress, no_progress
 from ephys_snn.recording import Recording, Responses, ResponseWindows
 
 LAG_BINS = 10  # of the cross-correlation histogram, on each side
-MAX_LEAD_TRIALS = 500
+MAX_CORRELOGRAM_TRIALS = 500
 
 LINK_COLUMNS = ["kind", "class", "source_area", "source_unit_id", "source_unit", "target_area",
                 "target_unit_id", "target_unit", "strength", "z", "p_value", "q_value",
@@ -57,7 +57,7 @@ def structural_links(recording: Recording, pathways: Pathways, effects: list[Eff
     by_area = {area.area: area for area in pathways.areas}
     target = recording.units.area[pathways.output[0]]
     followers = [*traced[1:], str(target)]
-    shares = [*(later.share for later in effects[1:]), np.eye(len(pathways.classes))]
+    shares = [*(later.effect_share for later in effects[1:]), np.eye(len(pathways.classes))]
     for source, target, share in zip(traced, followers, shares, strict=True):
         pre = by_area[source]
         post = pathways.output if target == followers[-1] else by_area[target].units
@@ -74,8 +74,8 @@ def structural_links(recording: Recording, pathways: Pathways, effects: list[Eff
 
 def functional_links(recording: Recording, responses: Responses, windows: ResponseWindows,
                      pathways: Pathways, code: np.ndarray, chosen_by: np.ndarray, max_lag: float,
-                     settings: PathwaySettings, rng: np.random.Generator, progress: Progress
-                     ) -> tuple[pd.DataFrame, pd.DataFrame]:
+                     settings: PathwaySettings, rng: np.random.Generator,
+                     progress: Progress = no_progress) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Coupled members of every class in two areas, and how many units are coupled.
 
     Areas that follow each other are compared where there is an order, else all pairs of areas.
@@ -112,17 +112,18 @@ def functional_links(recording: Recording, responses: Responses, windows: Respon
                 rows.append(_row(recording, "functional", label, *pairs[-1],
                                  strength=coupling.correlation[i, j], z=coupling.z[i, j],
                                  p_value=coupling.p_value[i, j], q_value=q[i, j]))
-    leads = pair_leads(recording, windows, responses.trial[chosen_by], code[chosen_by],
-                       list(dict.fromkeys(pairs)), max_lag, settings, rng, progress)
+    asymmetries = pair_asymmetries(
+        recording, windows, responses.trial[chosen_by], code[chosen_by],
+        list(dict.fromkeys(pairs)), max_lag, settings, rng, progress)
     for row, pair in zip(rows, pairs, strict=True):
-        row |= leads[pair]
+        row |= asymmetries[pair]
     return _link_table(rows), pd.DataFrame(summary, columns=AREA_COLUMNS)
 
 
-def pair_leads(recording: Recording, windows: ResponseWindows, trials: np.ndarray,
-               code: np.ndarray, pairs: list[tuple[int, int]], max_lag: float,
-               settings: PathwaySettings, rng: np.random.Generator, progress: Progress
-               ) -> dict[tuple[int, int], dict[str, float]]:
+def pair_asymmetries(recording: Recording, windows: ResponseWindows, trials: np.ndarray,
+                     code: np.ndarray, pairs: list[tuple[int, int]], max_lag: float,
+                     settings: PathwaySettings, rng: np.random.Generator,
+                     progress: Progress = no_progress) -> dict[tuple[int, int], dict[str, float]]:
     """Which unit of each pair leads, in at most 500 trials drawn at random.
 
     Parameters
@@ -139,17 +140,17 @@ def pair_leads(recording: Recording, windows: ResponseWindows, trials: np.ndarra
     """
     if not pairs:
         return {}
-    drawn = np.sort(rng.permutation(len(trials))[:MAX_LEAD_TRIALS])
+    drawn = np.sort(rng.permutation(len(trials))[:MAX_CORRELOGRAM_TRIALS])
     trials, code = trials[drawn], code[drawn]
     bin_width = max(max_lag / LAG_BINS, recording.resolution or 0.0)
     lag_bins = max(1, round(max_lag / bin_width))
     paired = trial_pairs(code, settings.n_permutations, rng)
     spikes = {unit: binned_spikes(recording, windows, unit, trials, bin_width)
               for unit in set(itertools.chain.from_iterable(pairs))}
-    found = [lead(spikes[source], spikes[target], paired, lag_bins)
-             for source, target in progress(pairs, "lead and lag")]
+    found = [correlogram_asymmetry(spikes[source], spikes[target], paired, lag_bins)
+             for source, target in progress(pairs, "cross-correlograms")]
     q_values = false_discovery_q(np.array([one.p_value for one in found]))
-    return {pair: {"lead_index": one.index, "lead_shuffled": one.shuffled,
+    return {pair: {"lead_index": one.observed, "lead_shuffled": one.shuffled,
                    "lead_p_value": one.p_value, "lead_q_value": q}
             for pair, one, q in zip(pairs, found, q_values, strict=True)}
 
@@ -159,13 +160,9 @@ def binned_spikes(recording: Recording, windows: ResponseWindows, unit: int, tri
     """(trial, bin) float32, spikes of one unit in its response windows, from their start on."""
     start, stop = windows.start[trials], windows.stop[trials]
     n_bins = max(1, int(np.ceil((stop - start).max() / bin_width)))
-    spikes = recording.spikes_of(unit)
-    first = np.searchsorted(spikes, start)
-    count = np.maximum(np.searchsorted(spikes, stop) - first, 0)
-    trial = np.repeat(np.arange(len(trials)), count)
-    within = np.arange(len(trial)) - np.repeat(np.cumsum(count) - count, count)
-    since_start = spikes[first[trial] + within] - start[trial]
-    at = trial * n_bins + np.minimum((since_start / bin_width).astype(int), n_bins - 1)
+    spikes = recording.window_spikes(start, stop, [unit])
+    since_start = spikes.time - start[spikes.window]
+    at = spikes.window * n_bins + np.minimum((since_start / bin_width).astype(int), n_bins - 1)
     counts = np.bincount(at, minlength=len(trials) * n_bins)
     return counts.reshape(len(trials), n_bins).astype(np.float32)
 

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from ephys_snn.analysis.pathways.members import ACTIVITIES, SIGNIFICANT_Q, PathwaySettings
-from ephys_snn.analysis.pathways.preference import measure_pathways
+from ephys_snn.analysis.pathways.pathways import measure_pathways
 from ephys_snn.analysis.pathways.words import CAPTIONS, findings, limits, summarise
 from ephys_snn.analysis.pipeline import Options, Pipeline, StudyColumns
 from ephys_snn.analysis.results import PipelineResult

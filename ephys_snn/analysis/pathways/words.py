@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.pathways.members import SIGNIFICANT_Q, Pathways
-from ephys_snn.analysis.pathways.preference import PathwayResult
+from ephys_snn.analysis.pathways.pathways import PathwayResult
 
 FEW_TRIALS = 5  # of a class, in the half that evaluates: below, activity is hardly known
 SATURATED = 0.9  # active in so many trials, a unit can hardly be more active for any class

@@ -24,12 +24,14 @@ anew for every permutation.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from ephys_snn.analysis.statistics import permute_labels
+from ephys_snn.analysis.statistics import wilson_interval
+from ephys_snn.analysis.surrogates import permute_labels
 from ephys_snn.errors import InputError
 
 MOST_TRIALS = 0.9  # share of the trials whose classes must survive the choice of the folds
@@ -53,6 +55,24 @@ class Decoded(NamedTuple):
     classes: np.ndarray
     accuracy: np.ndarray
     accuracy_by_fold: np.ndarray
+
+
+class Decoding(NamedTuple):
+    """Decoding averaged over draws of units.
+
+    Attributes
+    ----------
+    accuracy : (labelling,) float
+        Balanced accuracy; first with the true labels.
+    sd : float
+        Standard deviation over folds (and draws), ddof 1.
+    correct : (trial,) float
+        Share of the draws in which the trial was decoded right.
+    """
+
+    accuracy: np.ndarray
+    sd: float
+    correct: np.ndarray
 
 
 def choose_folds(class_sizes: np.ndarray, n_folds: int) -> tuple[int, np.ndarray]:
@@ -105,8 +125,8 @@ def assign_folds(classes: np.ndarray, n_folds: int, rng: np.random.Generator,
     classes : (trial,) int
         In the order in which the trials took place.
     block_trials : int
-        Neighbouring trials that share a fold, so that slow drift does not tell the decoder the
-        class of a trial from its neighbours.
+        Neighbouring trials that share a fold, so that under slow drift the class of a trial is not
+        decodable from its neighbours.
 
     Returns
     -------
@@ -149,12 +169,8 @@ def permuted_classes(classes: np.ndarray, fold: np.ndarray, n_permutations: int,
     -------
     (1 + n_permutations, trial) int
     """
-    labellings = np.tile(classes, (1 + n_permutations, 1))
-    members = [np.flatnonzero(fold == number) for number in np.unique(fold)]
-    for labelling in labellings[1:]:
-        for trials in members:
-            labelling[trials] = permute_labels(classes[trials], rng, block_trials)
-    return labellings
+    return np.stack([classes, *(permute_labels(classes, rng, block_trials, strata=fold)
+                                for _ in range(n_permutations))])
 
 
 def decode(features: np.ndarray, labellings: np.ndarray, fold: np.ndarray) -> Decoded:
@@ -181,6 +197,23 @@ def decode(features: np.ndarray, labellings: np.ndarray, fold: np.ndarray) -> De
     by_fold = [balanced_accuracy(decoded[:1, fold == number], labellings[:1, fold == number])[0]
                for number in np.unique(fold)]
     return Decoded(decoded, balanced_accuracy(decoded, labellings), np.array(by_fold))
+
+
+def decode_draws(features: Iterable[np.ndarray], labellings: np.ndarray, fold: np.ndarray
+                 ) -> Decoding:
+    """Decode from each draw of units and average.
+
+    Parameters
+    ----------
+    features : iterable of (trial, unit) float
+    labellings, fold
+        As in `decode`.
+    """
+    results = [decode(values, labellings, fold) for values in features]
+    by_fold = np.concatenate([result.accuracy_by_fold for result in results])
+    correct = np.mean([result.classes[0] == labellings[0] for result in results], axis=0)
+    return Decoding(np.mean([result.accuracy for result in results], axis=0),
+                    float(by_fold.std(ddof=1)), correct)
 
 
 def whiten(training: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -251,21 +284,16 @@ def balanced_accuracy(decoded: np.ndarray, labellings: np.ndarray) -> np.ndarray
 
 
 def accuracy_interval(accuracy: float, class_sizes: np.ndarray) -> tuple[float, float]:
-    """95 % interval of a balanced accuracy (Wilson's score interval).
+    """95 % interval of a balanced accuracy (`ephys_snn.analysis.statistics.wilson_interval`).
 
-    A balanced accuracy has the variance of a plain one on n = K^2 / sum_k(1 / n_k) trials. Wilson
-    1927, doi:10.1080/01621459.1927.10502953; unlike a bootstrap, it has a width at 100 %, too.
+    A balanced accuracy has the variance of a plain one on n = K^2 / sum_k(1 / n_k) trials.
 
     Parameters
     ----------
     class_sizes : (class,) int
         Trials per class.
     """
-    n = len(class_sizes)**2 / np.sum(1 / np.asarray(class_sizes))
-    z = 1.959964
-    center = (accuracy + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(accuracy * (1 - accuracy) / n + z**2 / (4 * n**2))
-    return max(0.0, center - half), min(1.0, center + half)
+    return wilson_interval(accuracy, len(class_sizes)**2 / np.sum(1 / np.asarray(class_sizes)))
 
 
 def _discriminate(training: np.ndarray, held_out: np.ndarray, labellings: np.ndarray,

@@ -1,4 +1,4 @@
-"""How well an area tells the classes apart, when, and by what distance."""
+"""How well the class is decodable from each area, from when on, and how far classes are apart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from ephys_snn.analysis.separability.separability import CODES, LEVEL, Separability
+from ephys_snn.analysis.separability.design import CODES, LEVEL
+from ephys_snn.analysis.separability.separability import Separability
 from ephys_snn.analysis.style import NULL_COLOR, figure_style, new_figure
 
 CODE_COLORS = {"active": "#222222", "latency": "#E69F00", "count": "#CC79A7"}
@@ -40,7 +41,7 @@ def plot_separability(result: Separability, areas_ordered: bool, title: str) -> 
         _plot_accuracy(figure.add_subplot(grid[0]), result, areas)
         over_time = grid[1].subgridspec(2, 1, height_ratios=[0.16 * len(areas) + 0.15, 3.2])
         top = figure.add_subplot(over_time[0])
-        _plot_onsets(top, result, areas, areas_ordered)
+        _plot_latencies(top, result, areas, areas_ordered)
         _plot_over_time(figure.add_subplot(over_time[1], sharex=top), result, areas,
                         areas_ordered)
         _plot_distances(figure.add_subplot(grid[2]), result, areas)
@@ -76,11 +77,12 @@ def _plot_accuracy(axes: Axes, result: Separability, areas: list[str]) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1))
 
 
-def _plot_onsets(axes: Axes, result: Separability, areas: list[str], areas_ordered: bool) -> None:
-    """A line per area: when it begins to know the class, with its interval."""
+def _plot_latencies(axes: Axes, result: Separability, areas: list[str], areas_ordered: bool
+                    ) -> None:
+    """A line per area: its decoding latency, with its interval."""
     colors = area_colors(areas, areas_ordered)
     last = result.over_time["end_ms"].max()
-    for y, row in enumerate(result.onsets.itertuples()):
+    for y, row in enumerate(result.latencies.itertuples()):
         if np.isfinite(row.onset_ms):
             bounded = np.isfinite(row.onset_high_ms)
             axes.plot([row.onset_low_ms, row.onset_high_ms if bounded else last], [y, y],
@@ -92,7 +94,7 @@ def _plot_onsets(axes: Axes, result: Separability, areas: list[str], areas_order
             reason = "not computable" if row.note.startswith("not computable") else "never"
             axes.text(last, y, reason, color="#666666", fontsize=7, va="center", ha="right")
     axes.set(yticks=range(len(areas)), ylim=(len(areas) - 0.4, -0.6),
-             title="When does each area know the class?")
+             title="From when on is the class decodable?")
     axes.set_yticklabels(areas, fontsize=7)
     axes.tick_params(labelbottom=False, length=0)
     axes.spines["bottom"].set_visible(False)
@@ -107,7 +109,7 @@ def _plot_over_time(axes: Axes, result: Separability, areas: list[str], areas_or
         axes.fill_between(rows["end_ms"], rows["accuracy_low"], rows["accuracy_high"],
                           color=colors[area], alpha=0.12, linewidth=0)
     axes.axhspan(0, result.threshold, **BAND)
-    code = result.onsets["code"].iloc[0]
+    code = result.latencies["code"].iloc[0]
     axes.text(0.99, 0.015, "chance in any area at any time",
               transform=axes.transAxes, fontsize=7, color="#444444", ha="right")
     axes.set(xlabel="end of the response window (ms after onset)",

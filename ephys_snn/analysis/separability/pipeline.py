@@ -7,12 +7,8 @@ from dataclasses import asdict
 
 from ephys_snn.analysis.pipeline import Options, Pipeline, StudyColumns
 from ephys_snn.analysis.results import PipelineResult
-from ephys_snn.analysis.separability.separability import (
-    CODES,
-    Separability,
-    SeparabilitySettings,
-    measure_separability,
-)
+from ephys_snn.analysis.separability.design import CODES, SeparabilitySettings
+from ephys_snn.analysis.separability.separability import Separability, measure_separability
 from ephys_snn.analysis.separability.words import CAPTIONS, findings, limits, summarise
 from ephys_snn.analysis.words import name_of
 from ephys_snn.cli import number, progress_bar
@@ -61,12 +57,12 @@ def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Names
     return PipelineResult(
         name="separability",
         tables={"separability": result.table, "separability_over_time": result.over_time,
-                "separability_onset": result.onsets},
+                "separability_onset": result.latencies},
         figures=_draw(recording, windows, result),
         parameters=asdict(settings) | {
             "window": windows.description, "classes": list(result.classes),
             "n_trials": result.n_trials, "folds_used": result.n_folds,
-            "time_code_used": result.onsets["code"].iloc[0],
+            "time_code_used": result.latencies["code"].iloc[0],
             "threshold_over_time": result.threshold, "accuracy": "balanced, cross-validated",
             "decoder": "linear discriminant analysis, equal priors, Ledoit-Wolf shrinkage"},
         summary=summarise(result),

@@ -7,12 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis.separability.separability import (
-    CODES,
-    LEVEL,
-    Separability,
-    SeparabilitySettings,
-)
+from ephys_snn.analysis.separability.design import CODES, LEVEL, SeparabilitySettings
+from ephys_snn.analysis.separability.separability import Separability
 from ephys_snn.analysis.words import trials_left_out
 from ephys_snn.recording import ResponseWindows
 
@@ -35,9 +31,9 @@ def findings(tables: Mapping[str, pd.DataFrame], areas_ordered: bool) -> str:
             f"{best['chance']:.0%} by chance){_earliest(tables['separability_onset'])}.")
 
 
-def _earliest(onsets: pd.DataFrame) -> str:
+def _earliest(latencies: pd.DataFrame) -> str:
     """From which area the class can be decoded first, and when."""
-    known = onsets[onsets["onset_ms"].notna()]
+    known = latencies[latencies["onset_ms"].notna()]
     if known.empty:
         return ""
     first = known.loc[known["onset_ms"].idxmin()]
@@ -50,7 +46,7 @@ def summarise(result: Separability) -> list[str]:
     if table.empty:
         return ["The class could be decoded from no area; the notes say why."]
     return [*_accuracy(result, table), *_distances(table[table["code"] == "active"]),
-            _onsets(result.onsets)]
+            _latencies(result.latencies)]
 
 
 def _accuracy(result: Separability, table: pd.DataFrame) -> list[str]:
@@ -74,15 +70,15 @@ def _distances(active: pd.DataFrame) -> list[str]:
                 for row in active.itertuples()) + "."] if len(active) else []
 
 
-def _onsets(onsets: pd.DataFrame) -> str:
-    known = onsets[onsets["onset_ms"].notna()]
-    code = CODES[onsets["code"].iloc[0]]
+def _latencies(latencies: pd.DataFrame) -> str:
+    known = latencies[latencies["onset_ms"].notna()]
+    code = CODES[latencies["code"].iloc[0]]
     if known.empty:
         return (f"As the window grows, {code} exceed chance in no area (p < {LEVEL:g} over all "
                 "areas and times, at two successive ends of the window).")
     return (f"From {code}, the class is first told better than by chance (p < {LEVEL:g} over all "
             "areas and times) when the window, growing in steps of "
-            f"{onsets['step_ms'].iloc[0]:.2g} ms, reaches (ms after onset, 95 % interval): "
+            f"{latencies['step_ms'].iloc[0]:.2g} ms, reaches (ms after onset, 95 % interval): "
             + ", ".join(f"{row.area} {row.onset_ms:.3g} [{row.onset_low_ms:.3g}, "
                         f"{row.onset_high_ms:.3g}]".replace("nan", "–")
                         for row in known.itertuples()) + ".")

@@ -9,8 +9,12 @@ import pandas as pd
 
 from ephys_snn.analysis.pipeline import Addition, Options
 from ephys_snn.analysis.results import PipelineResult
-from ephys_snn.analysis.single_units.evoked import Baseline, analyse_evoked, baseline_windows
 from ephys_snn.analysis.single_units.psth import bin_edges, measure_psth, tabulate
+from ephys_snn.analysis.single_units.responsiveness import (
+    Baseline,
+    analyse_responsiveness,
+    baseline_windows,
+)
 from ephys_snn.analysis.words import name_of
 from ephys_snn.cli import names
 from ephys_snn.errors import InputError
@@ -39,12 +43,13 @@ def add_psth_option(parser: Options) -> None:
 def analyse_baseline(recording: Recording, windows: ResponseWindows, args: argparse.Namespace
                      ) -> PipelineResult | None:
     """Evoked against spontaneous activity of every unit."""
-    from ephys_snn.analysis.single_units.evoked_figure import plot_evoked
+    from ephys_snn.analysis.single_units.responsiveness_figure import plot_responsiveness
 
     baseline = _baseline(recording, windows, args)
     if baseline is None:
         return None
-    table = analyse_evoked(recording, windows, baseline, np.random.default_rng([args.seed, 4]))
+    table = analyse_responsiveness(recording, windows, baseline,
+                                   np.random.default_rng([args.seed, 4]))
     if not table["baseline_rate_hz"].any() and table["response_rate_hz"].any():
         raise InputError(f"--baseline {baseline.start:g} {baseline.stop:g}: no unit ever spikes "
                          "there; the file seems to hold nothing before the onsets")
@@ -53,7 +58,7 @@ def analyse_baseline(recording: Recording, windows: ResponseWindows, args: argpa
              f"{baseline.stop:g} ms, {n_trials} trials")
     return PipelineResult(
         "evoked", {"evoked": table},
-        {"evoked": plot_evoked(table, recording.areas, LEVEL, title)},
+        {"evoked": plot_responsiveness(table, recording.areas, LEVEL, title)},
         {"window": windows.description, "baseline_ms": [baseline.start, baseline.stop],
          "n_trials": n_trials, "n_flips": int(table["n_flips"].iloc[0]), "seed": args.seed},
         _summarise(recording, table, baseline), _warnings(table, baseline))

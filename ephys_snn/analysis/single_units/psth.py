@@ -62,32 +62,33 @@ def measure_psth(recording: Recording, windows: ResponseWindows, unit: int, edge
 
     A trial counts until its Epoch and its response window have both ended.
     """
-    label = recording.trials.label
-    classes = sort_labels(label[windows.used])
-    train = recording.spikes_of(unit)
-    end = np.maximum(windows.stop - windows.onset, recording.trials.duration)
-    width = np.diff(edges) / 1000
-    spikes, rate, sem, n_trials = [], [], [], []
-    for name in classes:
-        of_class, counts, lasts = [], [], []
-        for trial in np.flatnonzero(windows.used & (label == name)):
-            stop = min(edges[-1], end[trial])
-            low, high = np.searchsorted(train, windows.onset[trial] + [edges[0], stop])
-            of_class.append(train[low:high] - windows.onset[trial])
-            # Grid points that rounding puts a hair before an edge lie behind it.
-            counts.append(np.histogram(of_class[-1] + 1e-6, edges)[0] / width)
-            lasts.append(edges[1:] <= end[trial] + 1e-6)
-        counts, lasts = np.array(counts), np.array(lasts)
-        n = lasts.sum(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = np.where(lasts, counts, 0.0).sum(axis=0) / n
-            squares = (np.where(lasts, counts - mean, 0.0) ** 2).sum(axis=0)
-            sem.append(np.where(n > 1, np.sqrt(squares / (n - 1) / n), np.nan))
-        spikes.append(of_class)
-        rate.append(mean)
-        n_trials.append(n)
-    return Psth(str(unit_labels(recording.units)[unit]), classes, spikes, edges, np.array(rate),
-                np.array(sem), np.array(n_trials))
+    used = np.flatnonzero(windows.used)
+    onset, label = windows.onset[used], recording.trials.label[used]
+    end = np.maximum(windows.stop[used] - onset, recording.trials.duration[used])
+    found = recording.window_spikes(onset + edges[0], onset + np.minimum(edges[-1], end), [unit])
+    count = np.bincount(found.window, minlength=len(used))
+    spikes = np.split(found.time - onset[found.window], np.cumsum(count)[:-1])
+    # Grid points that rounding puts a hair before an edge lie behind it.
+    rates = np.array([np.histogram(trial + 1e-6, edges)[0] for trial in spikes]) \
+        / (np.diff(edges) / 1000)
+    lasts = edges[1:] <= end[:, None] + 1e-6
+    classes = sort_labels(label)
+    members = [np.flatnonzero(label == name) for name in classes]
+    rate, sem, n_trials = (np.array(each) for each in zip(
+        *(_mean_and_error(rates[trials], lasts[trials]) for trials in members), strict=True))
+    return Psth(str(unit_labels(recording.units)[unit]), classes,
+                [[spikes[trial] for trial in trials] for trials in members], edges, rate, sem,
+                n_trials)
+
+
+def _mean_and_error(values: np.ndarray, counted: np.ndarray
+                    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over the trials that count, its standard error, and their number, (bin,) each."""
+    n = counted.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(counted, values, 0.0).sum(axis=0) / n
+        squares = (np.where(counted, values - mean, 0.0) ** 2).sum(axis=0)
+        return mean, np.where(n > 1, np.sqrt(squares / (n - 1) / n), np.nan), n
 
 
 def tabulate(psths: list[Psth]) -> pd.DataFrame:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ephys_snn.analysis.single_units.psth import Psth
-from ephys_snn.analysis.style import figure_style, new_figure
+from ephys_snn.analysis.style import class_colors, figure_style, new_figure
 
 COLUMNS = 4  # of units
 MAX_CLASSES_DRAWN = 10
@@ -33,7 +32,7 @@ def plot_psths(psths: Sequence[Psth], response: tuple[float, float],
         figure = new_figure(2.2 + 3.1 * len(psths), 5.2)
         grid = figure.subplots(2, len(psths), sharex=True, squeeze=False, height_ratios=(1.3, 1))
         classes = psths[0].classes[:MAX_CLASSES_DRAWN]
-        colors = _colors(len(classes))
+        colors = class_colors(len(classes))
         for column, psth in enumerate(psths):
             raster, rates = grid[:, column]
             for axes in (raster, rates):
@@ -58,13 +57,6 @@ def _legend_title(psth: Psth) -> str:
     n_classes = len(psth.classes)
     return "class" if n_classes <= MAX_CLASSES_DRAWN else \
         f"{MAX_CLASSES_DRAWN} of\n{n_classes} classes"
-
-
-def _colors(n_classes: int) -> list:
-    if n_classes <= 8:
-        return ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#222222",
-                "#999999"][:n_classes]
-    return list(mpl.colormaps["turbo"](np.linspace(0.05, 0.95, n_classes)))
 
 
 def _draw_raster(axes: Axes, psth: Psth, colors: list, named: bool) -> None:

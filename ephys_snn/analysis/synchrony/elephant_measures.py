@@ -18,30 +18,28 @@ large; the control exchanges each unit's responses among the trials of a class (
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.statistics import surrogate_comparison
-from ephys_snn.analysis.synchrony.packet_widths import (
-    choose_trials,
-    exchange_windows,
-    exchangeable_groups,
-    window_spikes,
+from ephys_snn.analysis.surrogates import exchange_windows, exchangeable_groups, permute_within
+from ephys_snn.analysis.synchrony.elephant_trains import (
+    MAX_LAG,
+    Measured,
+    measure_trains,
+    observed_time,
+    population_rate,
+    width_at_half_maximum,
 )
+from ephys_snn.analysis.trial_subsets import balanced_trials
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
 
-if TYPE_CHECKING:
-    import neo
-
 MEASURES = ("spike_contrast", "synchronous_spikes", "correlation")  # those with a control
 BINS_PER_WINDOW = 100  # by default
-MAX_LAG = 20  # bins of the cross-correlogram
 MAX_PAIRS = 10  # of the cross-correlogram
-MIN_OBSERVED = 0.1  # of the trials; a rate over fewer is that of a few spikes
 
 COLUMNS = (
     "area", "n_units", "n_units_used", "n_trials_used", "bin_ms", "peak_rate_hz", "peak_time_ms",
@@ -91,19 +89,6 @@ class ElephantResult(NamedTuple):
     bin_width: float
 
 
-class Measured(NamedTuple):
-    """Elephant's measures of one set of trains."""
-
-    spike_contrast: float
-    synchronous_spikes: float
-    correlation: float
-    scale: np.ndarray
-    contrast: np.ndarray
-    correlogram: np.ndarray
-    n_events: int
-    largest_event: int
-
-
 def analyse_with_elephant(recording: Recording, windows: ResponseWindows, *,
                           bin_width: float | None = None, max_units: int = 50,
                           max_trials: int = 100, n_shuffles: int = 10, seed: int = 0,
@@ -123,12 +108,13 @@ def analyse_with_elephant(recording: Recording, windows: ResponseWindows, *,
         Surrogates of the control.
     seed : int
     progress : Progress
+        Of the surrogates of an area.
     """
     longest = np.nanmax(windows.durations)
     if bin_width is None:
         bin_width = max(_round_down(longest / BINS_PER_WINDOW), recording.resolution or 0.0)
     label = recording.trials.label[windows.used]
-    trials = choose_trials(label, max_trials, np.random.default_rng([seed, 2]))
+    trials = balanced_trials(label, max_trials, np.random.default_rng([seed, 2]))
     rows, curves = [], {}
     for index, area in enumerate(recording.areas):
         units = recording.units_in(area)
@@ -140,150 +126,29 @@ def analyse_with_elephant(recording: Recording, windows: ResponseWindows, *,
             sample = _Sample(recording, windows, units, trials, bin_width)
             rng = np.random.default_rng([seed, 3, index])
             row["n_units_used"], curves[area] = _measure_area(
-                sample, row, max_units, n_shuffles, rng, progress, area)
+                sample, row, max_units, n_shuffles, rng, progress)
         rows.append(row)
     return ElephantResult(pd.DataFrame(rows, columns=list(COLUMNS)), curves, bin_width)
 
 
-def measure_trains(trains: list[np.ndarray], n_bins: int, bin_width: float, max_scale: float,
-                   pairs: np.ndarray) -> Measured:
-    """Elephant's measures of two or more spike trains.
-
-    Parameters
-    ----------
-    trains : list of (spike,) float, ms
-        Ascending, from 0 to `n_bins` x `bin_width`; at least two of them with spikes.
-    n_bins : int
-    bin_width : float, ms
-    max_scale : float, ms
-        Spike-contrast is the greatest over bins up to this width; wider ones compare trials.
-    pairs : (pair, 2) int
-        Whose cross-correlograms are averaged.
-    """
-    import quantities as pq  # Elephant and its units take seconds to import
-    from elephant.conversion import BinnedSpikeTrain
-    from elephant.spike_train_correlation import (
-        correlation_coefficient,
-        cross_correlation_histogram,
-    )
-    from elephant.spike_train_synchrony import Synchrotool, spike_contrast
-
-    unit = 1 * pq.ms  # stands for one bin, so that bins divide the time without remainder
-    scaled = [np.minimum(train / bin_width, n_bins) for train in trains]
-    # Spike-contrast stops at half the shortest interval within a train, so units that spike once
-    # per trial would never be compared at the scale of a packet: two spikes one bin apart after
-    # the last trial carry it down to the bin width.
-    scaled[0] = np.append(scaled[0], [n_bins + 1.0, n_bins + 2.0])
-    _, trace = spike_contrast([_neo_train(train, n_bins + 3) for train in scaled],
-                              min_bin=unit, bin_shrink_factor=0.8, return_trace=True)
-    scale, contrast = bin_width * trace.bin_size.magnitude, np.array(trace.synchrony)
-    within = scale <= max(max_scale, scale.min())
-    centred = [_neo_train(_bin_centre(train, bin_width, n_bins), n_bins) for train in trains]
-    events = Synchrotool(centred, sampling_rate=1 / unit, bin_size=unit, binary=True)
-    complexity = events.epoch.array_annotations["complexity"].astype(int)
-    synchronous = complexity[complexity >= 2]
-    each = [BinnedSpikeTrain(train, bin_size=unit) for train in centred[:1 + pairs.max()]]
-    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-        warnings.simplefilter("ignore")  # a surrogate may leave a unit silent: no correlation
-        correlation = correlation_coefficient(BinnedSpikeTrain(centred, bin_size=unit),
-                                              binary=True)
-        correlograms = np.array([cross_correlation_histogram(
-            each[i], each[j], window=[-MAX_LAG, MAX_LAG], binary=True,
-            cross_correlation_coefficient=True)[0].magnitude.ravel() for i, j in pairs])
-        return Measured(
-            contrast[within].max(), synchronous.sum() / complexity.sum(),
-            np.nanmean(correlation[np.triu_indices(len(trains), k=1)]),
-            scale[within], contrast[within], np.nanmean(correlograms, axis=0),
-            len(synchronous), int(complexity.max()))
-
-
-def observed_time(start: np.ndarray, end: np.ndarray, n_bins: int,
-                  bin_width: float) -> np.ndarray:
-    """For how long each bin is observed, summed over the windows [start, end).
-
-    Parameters
-    ----------
-    start, end : (window,) float, ms
-        From 0 to `n_bins` x `bin_width`.
-    n_bins : int
-    bin_width : float, ms
-
-    Returns
-    -------
-    (bin,) float, ms
-    """
-    border = bin_width * np.arange(n_bins + 1)
-    before = [np.minimum(times[:, None], border).sum(axis=0) for times in (start, end)]
-    return np.diff(before[1] - before[0])
-
-
-def population_rate(times: np.ndarray, n_bins: int, bin_width: float,
-                    observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Elephant's time histogram of the spikes of many responses, as a rate.
-
-    Where windows differ in length, a late bin is observed in fewer of them, so the count of each
-    bin is divided by the time for which that bin was observed.
-
-    Parameters
-    ----------
-    times : (spike,) float, ms
-        From 0 to `n_bins` x `bin_width`.
-    n_bins : int
-    bin_width : float, ms
-    observed : (bin,) float, ms
-        For how long each bin is observed, summed over units and trials.
-
-    Returns
-    -------
-    time : (bin,) float, ms
-        Centres of the bins.
-    rate : (bin,) float, spikes/s per unit
-        nan where a bin is observed for less than `MIN_OBSERVED` of the longest time.
-    """
-    import quantities as pq
-    from elephant.statistics import time_histogram
-
-    train = _neo_train(np.sort(_bin_centre(times, bin_width, n_bins)), n_bins)
-    count = time_histogram([train], bin_size=1 * pq.ms).magnitude.ravel()
-    enough = observed >= max(MIN_OBSERVED * observed.max(), np.finfo(float).tiny)
-    rate = np.divide(1000.0 * count, observed, out=np.full(n_bins, np.nan), where=enough)
-    return bin_width * (np.arange(n_bins) + 0.5), rate
-
-
-def width_at_half_maximum(time: np.ndarray, rate: np.ndarray) -> float:
-    """Duration for which the highest peak stays at or above half of its height, in bins' width.
-
-    Parameters
-    ----------
-    time : (bin,) float, ms
-        Equally spaced.
-    rate : (bin,) float
-        nan counts as 0.
-    """
-    rate = np.nan_to_num(rate)
-    peak = int(np.argmax(rate))
-    low = np.flatnonzero(rate < rate[peak] / 2)
-    before, after = low[low < peak], low[low > peak]
-    first = before[-1] + 1 if len(before) else 0
-    last = after[0] - 1 if len(after) else len(rate) - 1
-    return float((last - first + 1) * (time[1] - time[0]))
-
-
 class _Sample:
-    """The responses of one area in the sampled trials, ready to be laid end to end."""
+    """The responses of one area in the sampled trials, ready to be laid end to end.
 
-    def __init__(self, recording, windows, units, trials, bin_width):
-        seen = exchange_windows(recording, windows)
-        latency, trial, unit = window_spikes(recording, seen, units)
-        row = np.full(windows.used.sum(), -1)
-        row[trials] = np.arange(len(trials))
-        kept = row[trial] >= 0
-        self.latency, self.trial, self.unit = latency[kept], row[trial[kept]], unit[kept]
+    They are observed for as long as the longest window of their class, so that they may change
+    places among its trials, and end with the window of the trial that they came to.
+    """
+
+    def __init__(self, recording: Recording, windows: ResponseWindows, units: np.ndarray,
+                 trials: np.ndarray, bin_width: float):
+        kept = np.flatnonzero(windows.used)[trials]
+        seen, onset = exchange_windows(recording, windows), windows.onset[kept]
+        spikes = recording.window_spikes(seen.start[kept], seen.stop[kept], units)
+        self.latency, self.trial = spikes.time - onset[spikes.window], spikes.window
+        self.unit = spikes.unit
         self.n_units, self.n_trials, self.bin_width = len(units), len(trials), bin_width
-        self.start, self.end = ((border - windows.onset)[windows.used][trials]
-                                for border in (windows.start, windows.stop))
+        self.start, self.end = windows.start[kept] - onset, windows.stop[kept] - onset
         self.slot_bins = int(np.ceil((self.end - self.start).max() / bin_width - 1e-6))
-        self.group = exchangeable_groups(recording.trials.label[windows.used][trials])
+        self.group = exchangeable_groups(recording.trials.label[kept])
         self.inside = self.latency < self.end[self.trial]
 
     def rate(self) -> tuple[np.ndarray, np.ndarray]:
@@ -304,23 +169,16 @@ class _Sample:
             mine = self.unit == unit
             latency, trial = self.latency[mine], self.trial[mine]
             if rng is not None:
-                trial = self._exchange(rng)[trial]
+                trial = permute_within(self.group, rng)[0, trial]
             inside = latency < self.end[trial]
             times = self.slot_bins * self.bin_width * trial + latency - self.start[trial]
             trains.append(np.sort(times[inside]))
         return measure_trains(trains, self.slot_bins * self.n_trials, self.bin_width,
                               self.slot_bins * self.bin_width, pairs)
 
-    def _exchange(self, rng: np.random.Generator) -> np.ndarray:
-        """Where each trial's response goes: to a trial of the same group, or nowhere else."""
-        goes_to = np.arange(self.n_trials)
-        for each in range(self.group.max() + 1):
-            members = np.flatnonzero(self.group == each)
-            goes_to[members] = rng.permutation(members)
-        return goes_to
 
-
-def _measure_area(sample, row, max_units, n_shuffles, rng, progress, area) -> tuple[int, Curves]:
+def _measure_area(sample: _Sample, row: dict, max_units: int, n_shuffles: int,
+                  rng: np.random.Generator, progress: Progress) -> tuple[int, Curves]:
     """Fill one row of the table; the number of units used, and the curves."""
     curves = Curves(*sample.rate())
     if sample.inside.any():
@@ -347,19 +205,19 @@ def _measure_area(sample, row, max_units, n_shuffles, rng, progress, area) -> tu
     row["correlogram_peak"], row["correlogram_lag_ms"] = observed.correlogram[peak], lag[peak]
     curves = curves._replace(scale=observed.scale, contrast=observed.contrast, lag=lag,
                              correlogram=observed.correlogram)
-    return len(chosen), _add_control(sample, row, curves, chosen, pairs, n_shuffles, rng,
-                                     progress, area)
+    if not n_shuffles:
+        return len(chosen), curves
+    if not (sample.group >= 0).any():
+        row["note"] = "no control: every trial is the only one of its class"
+        return len(chosen), curves
+    surrogates = [sample.measure(chosen, pairs, child) for child in progress(
+        rng.spawn(n_shuffles), f"Elephant, {row['area']}", n_shuffles)]
+    return len(chosen), _add_control(row, curves, surrogates)
 
 
-def _add_control(sample, row, curves, chosen, pairs, n_shuffles, rng, progress, area) -> Curves:
+def _add_control(row: dict, curves: Curves, surrogates: list[Measured]) -> Curves:
     """Compare one row with surrogates whose responses changed places among trials."""
-    if not n_shuffles or not (sample.group >= 0).any():
-        if n_shuffles:
-            row["note"] = "no control: every trial is the only one of its class"
-        return curves
-    surrogates = [sample.measure(chosen, pairs, child)
-                  for child in progress(rng.spawn(n_shuffles), f"Elephant, {area}")]
-    row["n_shuffles"] = n_shuffles
+    row["n_shuffles"] = len(surrogates)
     for measure in MEASURES:
         compared = surrogate_comparison(
             row[measure], np.array([getattr(each, measure) for each in surrogates]))
@@ -373,18 +231,6 @@ def _add_control(sample, row, curves, chosen, pairs, n_shuffles, rng, progress, 
         scale=curves.scale[:n_scales], contrast=curves.contrast[:n_scales],
         contrast_shuffled=np.mean([each.contrast[:n_scales] for each in surrogates], axis=0),
         correlogram_shuffled=correlogram)
-
-
-def _neo_train(times: np.ndarray, stop: float) -> neo.SpikeTrain:
-    import neo
-
-    return neo.SpikeTrain(times, units="ms", t_start=0.0, t_stop=float(stop))
-
-
-def _bin_centre(times: np.ndarray, bin_width: float, n_bins: int) -> np.ndarray:
-    """Centre of every spike's bin, in bins; a spike that rounding puts just below a border is on
-    it."""
-    return np.minimum(np.floor(times / bin_width + 1e-6), n_bins - 1) + 0.5
 
 
 def _pairs(n_units: int) -> np.ndarray:

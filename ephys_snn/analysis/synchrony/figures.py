@@ -322,9 +322,10 @@ def _trial_train(recording: Recording, windows: ResponseWindows, unit: int, tria
     """Spike train of one unit in one trial, relative to the onset."""
     import neo
 
-    spikes = recording.spikes_of(unit) - windows.onset[trial]
-    spikes = spikes[(spikes >= start) & (spikes < stop)]
-    return neo.SpikeTrain(spikes, units="ms", t_start=start, t_stop=stop)
+    onset = windows.onset[[trial]]
+    spikes = recording.window_spikes(onset + start, onset + stop, [unit]).time - onset
+    # Neo refuses a spike that rounding puts a hair beyond the borders.
+    return neo.SpikeTrain(np.clip(spikes, start, stop), units="ms", t_start=start, t_stop=stop)
 
 
 def _say(axes: Axes, text: str) -> None:

@@ -1,16 +1,10 @@
 """Unitary events: coincidences of a few units beyond what their rates predict, through the trial.
 
-Trials are cut into bins of width h, so that x_u(i, b) says whether unit u spikes in bin b of
-trial i. A pattern names two or more units; it occurs in a bin in which exactly these of the chosen
-units spike. In a window of B bins that slides over the trial, with p_u(i) the fraction of its bins
-in which u spikes in trial i,
-
-    n_emp = sum_i sum_b prod_u x_u(i, b)         (1 - x_u for units not in the pattern)
-    n_exp = sum_i B prod_u p_u(i)                (1 - p_u for units not in the pattern)
-    p     = P(Poisson(n_exp) >= n_emp),     joint surprise J = log10((1 - p) / p)
-
-A window with p <= alpha holds unitary events (Gruen, Diesmann & Aertsen 2002,
-doi:10.1162/089976602753284455). Elephant computes this; rates may differ from trial to trial.
+Trials are cut into bins. In a window that slides over the trial, the coincidences of a pattern of
+units are counted and compared with what the rates of its units in each single trial predict (see
+`coincidences`): n_emp, n_exp, their Poisson probability p and the joint surprise
+J = log10((1 - p) / p). A window with p <= alpha holds unitary events (Gruen, Diesmann & Aertsen
+2002, doi:10.1162/089976602753284455). Elephant computes this.
 
 Windows overlap and are many, so some pass by chance. The null shuffles trials: each unit's trials
 change places among those of a class, units independently, which keeps every unit's rate profile
@@ -21,23 +15,29 @@ all windows and patterns, give a p for the whole and a p of each window that is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammainc
 
 from ephys_snn.analysis.statistics import permutation_p_value
-from ephys_snn.analysis.synchrony.packet_widths import exchangeable_groups
+from ephys_snn.analysis.surrogates import exchangeable_groups, shuffle_unit_trials
+from ephys_snn.analysis.synchrony.coincidences import (
+    ROUNDING,
+    bin_trials,
+    coincidence_p_value,
+    count_coincidences,
+    pattern_occurs,
+    whole_bins,
+)
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.errors import InputError
 from ephys_snn.recording import Recording, ResponseWindows, sort_labels, unit_labels
 
 MAX_UNITS = 3  # so many have 4 patterns, a figure each
 MIN_TRIALS = 5
-ROUNDING = 1e-6  # bins; a spike this close to the next bin lies in it
 MAX_CLASSES = 8  # whose windows differ; each gets figures of its own
 
 
@@ -106,19 +106,6 @@ class UnitaryEvents(NamedTuple):
     p_value: float
 
 
-class WindowCounts(NamedTuple):
-    """Coincidences in every window, (pattern, window).
-
-    Attributes
-    ----------
-    n_empirical : int
-    n_expected : float
-    """
-
-    n_empirical: np.ndarray
-    n_expected: np.ndarray
-
-
 def most_active_units(recording: Recording, windows: ResponseWindows) -> np.ndarray:
     """The two units with the most spikes in their response windows, in the recording's order."""
     count = recording.responses(windows).count.sum(axis=0)
@@ -177,93 +164,11 @@ def why_not(recording: Recording, windows: ResponseWindows, trial: np.ndarray,
     return ""
 
 
-def whole_bins(option: str, value: float, bin_width: float) -> int:
-    """How many bins a time is.
-
-    Raises
-    ------
-    InputError
-        If it is not a whole number of them.
-    """
-    n_bins = round(value / bin_width)
-    if n_bins < 1 or abs(value / bin_width - n_bins) > ROUNDING * n_bins:
-        raise InputError(f"{option} must be a whole number of bins of {bin_width:g} ms; "
-                         f"got {value:g} ms")
-    return n_bins
-
-
-def bin_trials(spikes: Sequence[Sequence[np.ndarray]], bin_width: float, n_bins: int) -> np.ndarray:
-    """(trial, unit, bin) bool, whether a unit spikes in a bin.
-
-    Parameters
-    ----------
-    spikes : by trial and unit (spike,) float, ms
-    """
-    binned = np.zeros((len(spikes), len(spikes[0]), n_bins), dtype=bool)
-    for i, trains in enumerate(spikes):
-        for u, times in enumerate(trains):
-            place = np.floor(times / bin_width + ROUNDING).astype(int)
-            binned[i, u, place[(place >= 0) & (place < n_bins)]] = True
-    return binned
-
-
-def count_coincidences(binned: np.ndarray, patterns: Sequence[Sequence[int]], window_bins: int,
-                       step_bins: int) -> WindowCounts:
-    """Empirical and expected number of every pattern in every window.
-
-    The same numbers as Elephant's, by running sums over all windows at once, because thousands of
-    surrogates need them.
-
-    Parameters
-    ----------
-    binned : (trial, unit, bin) bool
-    patterns : sequence of sequence of int
-        Units that spike together.
-    """
-    n_units = binned.shape[1]
-    rate = _window_sums(binned, window_bins, step_bins) / window_bins
-    empirical, expected = [], []
-    for pattern in patterns:
-        part = np.isin(np.arange(n_units), pattern)[:, None]
-        together = _occurs(binned, pattern)
-        empirical.append(_window_sums(together, window_bins, step_bins).sum(axis=0))
-        chance = np.where(part, rate, 1 - rate).prod(axis=1)
-        expected.append(window_bins * chance.sum(axis=0))
-    return WindowCounts(np.array(empirical), np.array(expected))
-
-
 def coincidence_bins(events: UnitaryEvents, pattern: Sequence[int]) -> list[np.ndarray]:
     """The bins of each trial in which a pattern occurs."""
     bin_width = float(events.joint_surprise["input_parameters"]["bin_size"])
     binned = bin_trials(events.spikes, bin_width, round(events.duration / bin_width))
-    return [np.flatnonzero(trial) for trial in _occurs(binned, pattern)]
-
-
-def coincidence_p_value(n_empirical: np.ndarray, n_expected: np.ndarray) -> np.ndarray:
-    """P(Poisson(n_expected) >= n_empirical); nan where nothing is expected."""
-    n_empirical = np.asarray(n_empirical, dtype=float)
-    n_expected = np.asarray(n_expected, dtype=float)
-    at_least = gammainc(np.maximum(n_empirical, 1), n_expected)
-    p = np.where(n_empirical > 0, at_least, 1.0)
-    return np.where(n_expected > 0, p, np.nan)
-
-
-def shuffle_unit_trials(binned: np.ndarray, group: np.ndarray, rng: np.random.Generator
-                        ) -> np.ndarray:
-    """Give each unit's trials to other trials of the same group, units independently.
-
-    Parameters
-    ----------
-    binned : (trial, unit, bin) bool
-    group : (trial,) int
-        Trials that may change places; negative: stays.
-    """
-    shuffled = binned.copy()
-    for each in np.unique(group[group >= 0]):
-        members = np.flatnonzero(group == each)
-        for unit in range(binned.shape[1]):
-            shuffled[members, unit] = binned[rng.permutation(members), unit]
-    return shuffled
+    return [np.flatnonzero(trial) for trial in pattern_occurs(binned, pattern)]
 
 
 def analyse_unitary_events(
@@ -279,29 +184,34 @@ def analyse_unitary_events(
     units : (unit,) int
         2 to `MAX_UNITS` units; all patterns of at least two of them are tested.
     trial : (trial,) int
-        From `choose_class`; `why_not` has nothing against them.
+        From `equal_trials`; `why_not` has nothing against them.
     settings : UnitaryEventSettings
     class_name : str, optional
         For the record.
     seed : int
     progress : Progress
+        Of the surrogates.
+
+    Raises
+    ------
+    InputError
+        If the sliding window or its step is no whole number of bins.
     """
     bin_width = settings.bin_width
     window_bins = whole_bins("--ue-window", settings.window, bin_width)
     step_bins = whole_bins("--ue-step", settings.step, bin_width)
     n_bins = int(windows.durations[trial].min() / bin_width + ROUNDING)
-    spikes = [[recording.spikes_of(u) for u in units] for _ in trial]
-    spikes = [[_cut(train, windows.start[i], n_bins * bin_width) for train in trains]
-              for i, trains in zip(trial, spikes, strict=True)]
+    spikes = _spikes_by_trial(recording, units, windows.start[trial], n_bins * bin_width)
     binned = bin_trials(spikes, bin_width, n_bins)
     patterns = tuple(pattern for size in range(2, len(units) + 1)
                      for pattern in combinations(range(len(units)), size))
     surprise = _ask_elephant(binned, patterns, window_bins, step_bins)
     p_value = coincidence_p_value(surprise["n_emp"].T, surprise["n_exp"].T)
     surprise["Js"] = _joint_surprise(p_value).T
-    group = exchangeable_groups(recording.trials.label[trial])
     null_count, null_smallest = _shuffle_null(
-        binned, group, patterns, window_bins, step_bins, settings, seed, progress)
+        binned, exchangeable_groups(recording.trials.label[trial]),
+        lambda shuffled: coincidence_p_value(*count_coincidences(
+            shuffled, patterns, window_bins, step_bins)), settings, seed, progress)
     names = tuple(unit_labels(recording.units)[units])
     start = float((windows.start - windows.onset)[trial].mean())
     table = _make_table(surprise, p_value, patterns, names, class_name, start, settings)
@@ -326,23 +236,12 @@ def collect(events: Sequence[UnitaryEvents]) -> pd.DataFrame:
     return table
 
 
-def _cut(train: np.ndarray, start: float, duration: float) -> np.ndarray:
-    first, last = np.searchsorted(train, [start, start + duration])
-    return train[first:last] - start
-
-
-def _occurs(binned: np.ndarray, pattern: Sequence[int]) -> np.ndarray:
-    """(trial, bin) bool, whether these units spike in a bin and no other of `binned`."""
-    part = np.isin(np.arange(binned.shape[1]), pattern)[:, None]
-    return np.where(part, binned, ~binned).all(axis=1)
-
-
-def _window_sums(values: np.ndarray, window_bins: int, step_bins: int) -> np.ndarray:
-    """Sums over windows that slide along the last axis."""
-    total = np.cumsum(values, axis=-1, dtype=np.int64)
-    total = np.concatenate([np.zeros((*total.shape[:-1], 1), dtype=np.int64), total], axis=-1)
-    begin = np.arange(0, values.shape[-1] - window_bins + 1, step_bins)
-    return total[..., begin + window_bins] - total[..., begin]
+def _spikes_by_trial(recording: Recording, units: np.ndarray, start: np.ndarray, duration: float
+                     ) -> list[list[np.ndarray]]:
+    """(spike,) float, ms from the start, of every trial and unit."""
+    ranges = [recording.spike_ranges(unit, start, start + duration) for unit in units]
+    return [[recording.spike_times[first[i]:first[i] + count[i]] - start[i]
+             for first, count in ranges] for i in range(len(start))]
 
 
 def _joint_surprise(p_value: np.ndarray) -> np.ndarray:
@@ -390,21 +289,23 @@ def _in_ms(surprise: dict[str, Any], settings: UnitaryEventSettings, n_windows: 
                        "input_parameters": parameters}
 
 
-def _shuffle_null(binned, group, patterns, window_bins, step_bins, settings, seed, progress
+def _shuffle_null(binned: np.ndarray, group: np.ndarray, p_values: Callable,
+                  settings: UnitaryEventSettings, seed: int, progress: Progress
                   ) -> tuple[np.ndarray, np.ndarray]:
     """Number of significant windows and smallest p of each surrogate, (shuffle,) each."""
     rng = np.random.default_rng(seed)
     count = np.zeros(settings.n_shuffles, dtype=int)
     smallest = np.ones(settings.n_shuffles)
     for i in progress(range(settings.n_shuffles), "unitary events, shuffled trials"):
-        shuffled = shuffle_unit_trials(binned, group, rng)
-        p = coincidence_p_value(*count_coincidences(shuffled, patterns, window_bins, step_bins))
+        p = p_values(shuffle_unit_trials(binned, group, rng))
         count[i] = (p <= settings.alpha).sum()
         smallest[i] = np.nanmin(p, initial=1.0)
     return count, smallest
 
 
-def _make_table(surprise, p_value, patterns, names, class_name, start, settings) -> pd.DataFrame:
+def _make_table(surprise: dict[str, Any], p_value: np.ndarray, patterns: Sequence[Sequence[int]],
+                names: Sequence[str], class_name: str | None, start: float,
+                settings: UnitaryEventSettings) -> pd.DataFrame:
     """The rows of ``unitary_events.csv``, but for the corrected p."""
     rates = surprise["rate_avg"].magnitude[:, 0] * 1000 / settings.bin_width
     begin = start + settings.step * np.arange(p_value.shape[1])

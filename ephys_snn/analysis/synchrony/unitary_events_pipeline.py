@@ -9,6 +9,7 @@ import pandas as pd
 
 from ephys_snn.analysis.pipeline import Options
 from ephys_snn.analysis.results import PipelineResult
+from ephys_snn.analysis.synchrony.coincidences import whole_bins
 from ephys_snn.analysis.synchrony.unitary_events import (
     MAX_UNITS,
     UnitaryEvents,
@@ -17,7 +18,6 @@ from ephys_snn.analysis.synchrony.unitary_events import (
     collect,
     equal_trials,
     most_active_units,
-    whole_bins,
     why_not,
 )
 from ephys_snn.analysis.words import name_of

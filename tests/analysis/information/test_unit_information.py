@@ -1,35 +1,19 @@
-"""Information of units about classes: definitions, exact nulls, known truths, real recordings."""
+"""Information of units about classes: planted and absent, published values, real recordings."""
 
 import argparse
-import itertools
 
-import dit
 import numpy as np
 import pandas as pd
 import pytest
 from builders import recording_of_layers
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from scipy import special, stats
+from scipy import stats
 
+from ephys_snn.analysis.classes import class_sums
 from ephys_snn.analysis.information import pipeline
-from ephys_snn.analysis.information.unit_information import (
-    activity_in_halves,
-    correct_for_chance,
-    count_active,
-    enough_permutations,
-    entropy,
-    information_gain,
-    mutual_information,
-    permuted_information,
-    quadratic_extrapolation,
-    spike_count_p_value,
-    stratified_quarters,
-    unit_information,
-)
+from ephys_snn.analysis.information.unit_information import activity_in_halves, unit_information
 from ephys_snn.analysis.runner import run
-from ephys_snn.analysis.statistics import permutation_p_value
 from ephys_snn.errors import InputError
 from ephys_snn.recording import Recording, decision_windows, epoch_windows
 
@@ -37,174 +21,6 @@ from ephys_snn.recording import Recording, decision_windows, epoch_windows
 def recording_of_activity(active, labels):
     """One excitatory area, units active or not 5 ms after the onset, no decisions."""
     return recording_of_layers({"area": np.where(active, 0.5, np.inf)}, np.asarray(labels))
-
-
-def true_information(p):
-    """Bits, from the probability p (response, class) of a response in equally likely classes."""
-    return np.mean(np.sum(special.xlogy(p, p / p.mean(axis=1, keepdims=True)), axis=0)) / np.log(2)
-
-
-# --- plug-in measures ---------------------------------------------------------------------------
-
-
-def test_information_gain_is_the_worked_example():
-    # Four classes of 10 trials, active 6 and 2 times in two of them: H(C) = 2 bits,
-    # H(C | active) = -(3/4 log2 3/4 + 1/4 log2 1/4) = 0.811278 bits.
-    found = information_gain(np.array([6, 2, 0, 0]), np.array([10, 10, 10, 10]))
-    assert found == pytest.approx((2 - 0.8112781244591328) / 2, abs=1e-12)
-
-
-counts = hnp.arrays(int, hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=6),
-                    elements=st.integers(0, 30)).filter(lambda table: table.sum() > 0)
-
-
-@given(counts)
-def test_mutual_information_is_that_of_dit(table):
-    outcomes = [f"{r}{c}" for r, c in np.ndindex(table.shape) if table[r, c]]
-    p = [table[r, c] / table.sum() for r, c in np.ndindex(table.shape) if table[r, c]]
-    joint = dit.Distribution(outcomes, p)
-    assert mutual_information(table) == pytest.approx(
-        dit.shannon.mutual_information(joint, [0], [1]), abs=1e-9)
-
-
-@given(counts)
-def test_specific_information_averages_to_mutual_information(table):
-    table = table[:2]
-    classes = table.sum(axis=0)
-    if not table.sum() or (classes > 0).sum() < 2:
-        return
-    class_entropy = entropy(classes)
-    fractions = table.sum(axis=1) / table.sum()
-    average = sum(f * information_gain(row, classes) * class_entropy
-                  for f, row in zip(fractions, table, strict=True) if f)
-    assert average == pytest.approx(mutual_information(table), abs=1e-9)
-
-
-@given(st.lists(st.integers(1, 20), min_size=2, max_size=6), st.integers(1, 4))
-def test_activity_in_proportion_to_the_classes_says_nothing(classes, factor):
-    assert information_gain(np.array(classes), factor * np.array(classes)) == pytest.approx(
-        0, abs=1e-12)
-
-
-@given(st.integers(2, 8), st.integers(1, 20), st.data())
-def test_activity_for_one_class_only_says_all(n_classes, n_active, data):
-    active = np.zeros(n_classes, dtype=int)
-    active[data.draw(st.integers(0, n_classes - 1))] = n_active
-    assert information_gain(active, np.full(n_classes, 20)) == pytest.approx(1)
-
-
-def test_information_gain_may_be_negative_and_is_not_clipped():
-    # The classes of active trials are more even than those of all trials.
-    assert information_gain(np.array([10, 10]), np.array([90, 10])) < -1
-
-
-def test_single_precision_counts_give_the_same_bits():
-    table = np.array([[3, 5, 9], [5, 9, 3], [1, 0, 7]])
-    assert entropy(table.astype(np.float32)).dtype == float
-    np.testing.assert_array_equal(entropy(table.astype(np.float32)), entropy(table))
-
-
-# --- the null -----------------------------------------------------------------------------------
-
-
-def test_permutations_agree_with_all_orders_of_the_labels():
-    code = np.array([0, 0, 0, 1, 1, 2, 2])
-    active = np.array([[1, 1, 1, 1, 0, 0, 0], [1, 0, 0, 1, 0, 1, 0], [1, 1, 0, 0, 0, 0, 1],
-                       [0, 0, 0, 1, 1, 0, 0]], dtype=bool).T
-    class_counts = np.bincount(code)
-    every = [count_active(active, np.array(order), 3)
-             for order in set(itertools.permutations(code.tolist()))]
-    exact_gain = np.array([information_gain(c, class_counts) for c in every])
-    exact_information = np.array([mutual_information(np.stack([c, class_counts - c], axis=1))
-                                  for c in every])
-    null = permuted_information(active, code, 20000, np.random.default_rng(0))
-    np.testing.assert_allclose(null.information_gain.mean(axis=0), exact_gain.mean(axis=0),
-                               atol=0.01)
-    np.testing.assert_allclose(null.mutual_information.mean(axis=0),
-                               exact_information.mean(axis=0), atol=0.01)
-    observed = count_active(active, code, 3)
-    # Ties are frequent in so small tables: a bit lost in one of them would show.
-    for statistic, exact, drawn in (
-            (information_gain(observed, class_counts), exact_gain, null.information_gain),
-            (mutual_information(np.stack([observed, class_counts - observed], axis=1)),
-             exact_information, null.mutual_information)):
-        reached = (exact >= statistic - 1e-9).mean(axis=0)
-        np.testing.assert_allclose(permutation_p_value(statistic, drawn), reached, atol=0.012)
-
-
-def test_chance_is_the_hypergeometric_expectation():
-    class_counts, n_active = np.array([30, 20, 10]), 8
-    code = np.repeat(np.arange(3), class_counts)
-    active = np.zeros((60, 1), dtype=bool)
-    active[:n_active] = True
-    # E[IG] = (H(C) - log2 n + sum_c E[k log2 k] / n) / H(C), k hypergeometric.
-    k = np.arange(1, n_active + 1)
-    expected_sum = sum((stats.hypergeom(60, n, n_active).pmf(k) * k * np.log2(k)).sum()
-                       for n in class_counts)
-    p = class_counts / 60
-    class_entropy = -(p * np.log2(p)).sum()
-    expected = (class_entropy - np.log2(n_active) + expected_sum / n_active) / class_entropy
-    null = permuted_information(active, code, 20000, np.random.default_rng(1))
-    assert null.information_gain.mean() == pytest.approx(expected, abs=0.004)
-
-
-def test_correction_maps_chance_to_0_and_all_to_1():
-    np.testing.assert_allclose(correct_for_chance(np.array([0.2, 1, 0.6]), np.array([0.2] * 3)),
-                               [0, 1, 0.5])
-    assert np.isnan(correct_for_chance(np.array([1.0]), np.array([1.0])))
-
-
-def test_spike_count_p_value_is_that_of_all_orders():
-    code = np.array([0, 0, 0, 1, 1, 1, 1])
-    count = np.array([[0, 1, 1, 2, 5, 5, 3], [3, 0, 2, 2, 1, 1, 0]]).T
-    orders = [np.array(order) for order in set(itertools.permutations(code.tolist()))]
-    found = spike_count_p_value(count, code, 20000, np.random.default_rng(0))
-    for unit in range(2):
-        def statistic(order, unit=unit):
-            return stats.kruskal(*[count[order == c, unit] for c in (0, 1)]).statistic
-        exact = np.mean([statistic(order) >= statistic(code) - 1e-9 for order in orders])
-        assert found[unit] == pytest.approx(exact, abs=0.012)
-
-
-def test_spike_counts_within_strata_have_the_p_of_all_orders_within_them():
-    stratum = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])
-    code = np.array([0, 0, 1, 1, 0, 0, 0, 2, 2])
-    count = np.array([[0, 1, 4, 4, 9, 7, 9, 6, 0], [2, 2, 2, 2, 3, 1, 1, 0, 0],
-                      [0, 5, 0, 5, 0, 2, 1, 5, 3]]).T
-    orders = [np.array(first + second)
-              for first in set(itertools.permutations(code[:4].tolist()))
-              for second in set(itertools.permutations(code[4:].tolist()))]
-
-    def statistic(order, unit):
-        total = 0.0
-        for inside in (stratum == 0, stratum == 1):
-            groups = [count[inside & (order == c), unit] for c in np.unique(code[inside])]
-            if np.ptp(count[inside, unit]):
-                total += stats.kruskal(*groups).statistic
-        return total
-
-    found = spike_count_p_value(count, code, 20000, np.random.default_rng(0), strata=stratum)
-    for unit in range(3):
-        reached = [statistic(order, unit) >= statistic(code, unit) - 1e-9 for order in orders]
-        assert found[unit] == pytest.approx(np.mean(reached), abs=0.012)
-
-
-def units_at_two_positions(n_trials=160):
-    """Spike counts of units whose preferred class depends on the position, or not at all."""
-    rng = np.random.default_rng(9)
-    code, position = rng.permutation([[c, p] for c in (0, 1) for p in (0, 1)]
-                                     * (n_trials // 4)).T
-    flips = rng.poisson(np.where(code == position, 2.0, 4.0)[:, None], (n_trials, 40))
-    where_alone = rng.poisson(np.where(position == 0, 1.0, 6.0)[:, None], (n_trials, 40))
-    return np.concatenate([flips, where_alone], axis=1), code, position
-
-
-def test_units_that_prefer_another_class_at_each_position_are_found_within_positions():
-    count, code, position = units_at_two_positions()
-    together = spike_count_p_value(count, code, 300, np.random.default_rng(0))
-    within = spike_count_p_value(count, code, 300, np.random.default_rng(0), strata=position)
-    assert (together[:40] < 0.05).mean() < 0.2 and (within[:40] < 0.05).mean() > 0.9
-    assert (within[40:] < 0.05).mean() < 0.15
 
 
 def test_what_strata_differ_in_is_no_information_within_them():
@@ -254,60 +70,6 @@ def test_blocks_keep_slow_drift_from_looking_like_information():
 
     assert positives(1) > 0.6
     assert positives(20) < 0.4 * positives(1)
-
-
-def test_default_permutations_find_a_single_unit_where_that_is_quick():
-    assert enough_permutations(660, 114, 4) == 20 * 660
-    assert enough_permutations(2400, 10000, 10) == 1000
-    assert enough_permutations(0, 10, 2) == 1000
-
-
-# --- the extrapolation --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("draw, p", [
-    (lambda rng, x: rng.poisson(x), lambda x: stats.poisson.pmf(np.arange(80)[:, None], x)),
-    (lambda rng, x: rng.random(x.shape) < x / 8, lambda x: np.stack([1 - x / 8, x / 8])),
-], ids=["Poisson counts", "active or silent"])
-def test_extrapolation_finds_the_known_information_of_200_units(draw, p):
-    rng = np.random.default_rng(4)
-    rates = np.linspace(1, 7, 10)
-    code = np.repeat(np.arange(10), 20)
-    found = quadratic_extrapolation(draw(rng, np.tile(rates[code][:, None], (1, 400))), code, rng)
-    truth = true_information(p(rates))
-    assert found.extrapolated.mean() == pytest.approx(truth, rel=0.1)
-    assert found.plug_in.mean() > 1.1 * truth
-    assert found.extrapolated.std() < 0.4 * truth
-
-
-def test_extrapolation_of_nothing_is_nothing_on_average():
-    rng = np.random.default_rng(5)
-    code = np.repeat(np.arange(5), 30)
-    found = quadratic_extrapolation(rng.random((150, 300)) < 0.4, code, rng)
-    assert abs(found.extrapolated.mean()) < 0.003
-    assert found.plug_in.mean() == pytest.approx(4 / (2 * 150 * np.log(2)), rel=0.15)
-
-
-def test_extrapolation_of_a_perfect_response_is_the_entropy_of_the_classes():
-    # A response that repeats the class has the whole entropy in every balanced subset.
-    code = np.repeat(np.arange(4), 8)
-    found = quadratic_extrapolation(code[:, None], code, np.random.default_rng(0))
-    assert found.plug_in[0] == found.extrapolated[0] == pytest.approx(2)
-
-
-@given(st.lists(st.integers(0, 4), min_size=4, max_size=60), st.integers(0, 1000))
-def test_quarters_spread_every_class_evenly(code, seed):
-    code = np.array(code)
-    for quarter in stratified_quarters(code, 3, np.random.default_rng(seed)):
-        sizes = np.bincount(quarter, minlength=4)
-        assert sizes.sum() == len(code) and np.ptp(sizes) <= 1
-        for c in np.unique(code):
-            assert np.ptp(np.bincount(quarter[code == c], minlength=4)) <= 2
-
-
-def test_extrapolation_needs_four_trials():
-    with pytest.raises(InputError, match="at least 4 trials"):
-        quadratic_extrapolation(np.ones((3, 1)), np.array([0, 1, 0]), np.random.default_rng(0))
 
 
 # --- a recording --------------------------------------------------------------------------------
@@ -429,7 +191,7 @@ def test_halves_share_no_trial_and_no_selection():
     active = rng.random((52, 2000)) < 0.3
     halves = activity_in_halves(active, code, rng)
     trials = np.array([10 // 2, 11 // 2, 0, 30 // 2])
-    whole = count_active(active, code, 4)
+    whole = class_sums(active, code, 4).T
     assert np.isnan(halves[0, :, 2]).all()
     np.testing.assert_allclose(np.nan_to_num(halves[0]) * trials
                                + halves[1] * (np.bincount(code) - trials), whole)

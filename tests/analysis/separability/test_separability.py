@@ -8,18 +8,9 @@ import pytest
 from builders import recording_of_layers
 
 from ephys_snn.analysis.runner import run
+from ephys_snn.analysis.separability.design import SeparabilitySettings, encode
 from ephys_snn.analysis.separability.pipeline import PIPELINE, add_options, analyse
-from ephys_snn.analysis.separability.separability import (
-    SeparabilitySettings,
-    class_distances,
-    cut_windows,
-    encode,
-    first_sustained,
-    measure_separability,
-    pairwise_distances,
-    resample_accuracy,
-    window_ends,
-)
+from ephys_snn.analysis.separability.separability import measure_separability
 from ephys_snn.errors import InputError
 from ephys_snn.recording import Responses, decision_windows, epoch_windows, fixed_windows
 
@@ -72,7 +63,7 @@ def test_what_is_not_planted_is_not_found(found):
     assert (nothing["q_value"] > 0.05).all()
     assert (nothing["accuracy"] - 1 / 3).abs().max() < 0.2
     assert (nothing["distance_ratio"] - 1).abs().max() < 0.05
-    assert np.isnan(found.onsets.set_index("area").loc["nothing", "onset_ms"])
+    assert np.isnan(found.latencies.set_index("area").loc["nothing", "onset_ms"])
 
 
 def test_area_without_spikes_and_area_of_one_unit(found):
@@ -86,8 +77,8 @@ def test_area_without_spikes_and_area_of_one_unit(found):
 def test_no_statistic_is_missing_without_a_word(found):
     statistics = found.table.drop(columns="note").isna().any(axis=1)
     assert (found.table.loc[statistics, "note"] != "").all()
-    missing = found.onsets[["onset_ms", "onset_high_ms"]].isna().any(axis=1)
-    assert (found.onsets.loc[missing, "note"] != "").all()
+    missing = found.latencies[["onset_ms", "onset_high_ms"]].isna().any(axis=1)
+    assert (found.latencies.loc[missing, "note"] != "").all()
     assert found.over_time.notna().all(axis=None)
 
 
@@ -111,10 +102,10 @@ def test_seed_determines_everything(planted, found):
     again = measure_separability(planted, epoch_windows(planted.trials), QUICK)
     pd.testing.assert_frame_equal(found.table, again.table)
     pd.testing.assert_frame_equal(found.over_time, again.over_time)
-    pd.testing.assert_frame_equal(found.onsets, again.onsets)
+    pd.testing.assert_frame_equal(found.latencies, again.latencies)
 
 
-def test_an_area_knows_the_class_from_when_it_tells_it():
+def test_the_decoding_latency_is_when_the_class_is_planted():
     rng = np.random.default_rng(1)
     labels = rng.permutation(np.repeat(["x", "y"], 40))
     match = (np.arange(10) % 2 == 0) == (labels == "x")[:, None]
@@ -126,38 +117,14 @@ def test_an_area_knows_the_class_from_when_it_tells_it():
     result = measure_separability(
         recording, fixed_windows(recording.trials, 0, 80),
         SeparabilitySettings(n_permutations=99, n_steps=16, time_code="active"))
-    onsets = result.onsets.set_index("area")
-    assert onsets.loc["early", "onset_ms"] == pytest.approx(25)  # the first end after 20.5
-    assert onsets.loc["late", "onset_ms"] == pytest.approx(65)
-    assert onsets.loc["early", "onset_low_ms"] <= 25 <= onsets.loc["early", "onset_high_ms"]
-    assert onsets.loc["early", "step_ms"] == pytest.approx(5)
+    latencies = result.latencies.set_index("area")
+    assert latencies.loc["early", "onset_ms"] == pytest.approx(25)  # the first end after 20.5
+    assert latencies.loc["late", "onset_ms"] == pytest.approx(65)
+    assert latencies.loc["early", "onset_low_ms"] <= 25 <= latencies.loc["early", "onset_high_ms"]
+    assert latencies.loc["early", "step_ms"] == pytest.approx(5)
     last = result.over_time.groupby("area")["accuracy"].last()
     whole = result.table[result.table["code"] == "active"].set_index("area")["accuracy"]
     pd.testing.assert_series_equal(last, whole, check_names=False)
-
-
-def test_distances_by_brute_force():
-    rng = np.random.default_rng(2)
-    classes = np.array([0, 0, 0, 1, 1, 2, 2, 2])
-    for code, features in (("active", rng.integers(2, size=(8, 5)).astype(float)),
-                           ("latency", rng.normal(5, 2, size=(8, 5)))):
-        within, between = [], []
-        for i in range(8):
-            for j in range(8):
-                if i == j:
-                    continue
-                difference = np.abs(features[i] - features[j])
-                distance = (difference != 0).mean() if code == "active" else \
-                    np.sqrt((difference**2).mean())
-                (within if classes[i] == classes[j] else between).append(distance)
-        measured = class_distances(pairwise_distances(features, code),
-                                   np.stack([classes, classes[::-1]]))
-        assert measured.within == pytest.approx(np.mean(within))
-        assert measured.between == pytest.approx(np.mean(between))
-        assert measured.ratio[0] == pytest.approx(np.mean(between) / np.mean(within))
-        assert measured.d_prime == pytest.approx(
-            (np.mean(between) - np.mean(within))
-            / np.sqrt((np.var(between) + np.var(within)) / 2))
 
 
 def test_silence_is_the_latest_latency_and_does_not_tell_the_trials_duration():
@@ -228,30 +195,6 @@ def test_reference_network_untangles_the_classes_and_its_untrained_twin_does_not
     # Untrained, latencies carry the image, and every layer loses some of it.
     latency = untrained.loc["latency"].loc[["input", *layers], "accuracy"]
     assert latency["input"] > 0.6 and latency["layer_4"] < 0.35
-
-
-def test_ends_of_the_window_and_the_recordings_resolution(planted):
-    windows = fixed_windows(planted.trials, 20, 60)
-    np.testing.assert_allclose(window_ends(windows, 4), [30, 40, 50, 60])
-    np.testing.assert_allclose(window_ends(windows, 100, resolution=10), [30, 40, 50, 60])
-    cut = cut_windows(windows, 30)
-    np.testing.assert_allclose(cut.stop - cut.onset, 30)
-    np.testing.assert_allclose(cut_windows(windows, 90).stop, windows.stop)
-
-
-def test_first_sustained_wants_two_in_a_row():
-    np.testing.assert_array_equal(first_sustained(np.array(
-        [[1, 0, 1, 1], [1, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]], dtype=bool)), [2, 0, 4, 4])
-    np.testing.assert_array_equal(first_sustained(np.ones((2, 1), dtype=bool)), [1, 1])
-
-
-def test_resampled_accuracy_varies_as_binomials_do():
-    rng = np.random.default_rng(4)
-    classes = np.repeat([0, 1], [50, 200])
-    correct = np.concatenate([np.arange(50) < 40, np.arange(200) < 120]).astype(float)[None]
-    resampled = resample_accuracy(correct, classes, rng)
-    assert resampled.mean() == pytest.approx((0.8 + 0.6) / 2, abs=0.005)
-    assert resampled.std() == pytest.approx(np.sqrt(0.16 / 50 + 0.24 / 200) / 2, rel=0.1)
 
 
 def options(*argv):

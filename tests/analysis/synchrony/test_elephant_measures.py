@@ -10,10 +10,9 @@ from elephant.spike_train_synchrony import spike_contrast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ephys_snn.analysis.synchrony.elephant_measures import (
+from ephys_snn.analysis.synchrony.elephant_measures import _round_down, analyse_with_elephant
+from ephys_snn.analysis.synchrony.elephant_trains import (
     _neo_train,
-    _round_down,
-    analyse_with_elephant,
     measure_trains,
     observed_time,
     population_rate,
@@ -99,6 +98,19 @@ def test_width_at_half_maximum():
     time = np.arange(10.0)
     assert width_at_half_maximum(time, np.array([0, 0, 1, 5, 9, 6, 2, 0, 7, 0.0])) == 3
     assert width_at_half_maximum(time, np.ones(10)) == 10
+
+
+@given(st.lists(st.integers(0, 6), min_size=2, max_size=30).filter(any), st.floats(0.05, 20))
+def test_width_at_half_maximum_is_that_of_the_bins_around_the_peak(counts, observed):
+    """Bins at exactly half of the height are frequent, and belong to the peak."""
+    rate = 1000 * np.array(counts) / observed
+    first = last = int(np.argmax(counts))
+    while first and 2 * counts[first - 1] >= max(counts):
+        first -= 1
+    while last + 1 < len(counts) and 2 * counts[last + 1] >= max(counts):
+        last += 1
+    found = width_at_half_maximum(0.1 * np.arange(len(counts)), rate)
+    assert found == pytest.approx(0.1 * (last - first + 1))
 
 
 @pytest.mark.parametrize(("value", "rounded"), [(0.16, 0.1), (2.5, 2), (7.5, 5), (10, 10),

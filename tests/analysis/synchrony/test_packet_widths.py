@@ -12,17 +12,8 @@ from hypothesis.extra import numpy as hnp
 
 from ephys_snn.analysis.results import write_results
 from ephys_snn.analysis.runner import run
-from ephys_snn.analysis.synchrony.packet_widths import (
-    NULLS,
-    WIDTHS,
-    analyse_synchrony,
-    choose_trials,
-    dither_spikes,
-    exchange_windows,
-    exchangeable_groups,
-    shuffle_trials,
-    window_spikes,
-)
+from ephys_snn.analysis.synchrony.packet_nulls import WIDTHS, DitheredSpikes
+from ephys_snn.analysis.synchrony.packet_widths import NULLS, analyse_synchrony
 from ephys_snn.analysis.synchrony.pipeline import PIPELINE
 from ephys_snn.pulse_packets import pulse_packets
 from ephys_snn.recording import Recording, Trials, Units, decision_windows, epoch_windows
@@ -252,68 +243,20 @@ def test_dither_finds_what_is_finer_than_it_and_nothing_else():
     assert min(p_values(flat, "dithered", dither=5.0)) > 0.05
 
 
-@given(st.integers(1, 20), st.integers(1, 8), st.integers(1, 4), st.integers(0, 2**32 - 1))
-def test_shuffling_keeps_every_units_responses_within_their_class(n_trials, n_units, n_classes,
-                                                                  seed):
-    rng = np.random.default_rng(seed)
-    latency = np.where(rng.random((n_trials, n_units)) < 0.5, rng.random((n_trials, n_units)),
-                       np.inf)
-    group = rng.integers(n_classes, size=n_trials)
-    shuffled = shuffle_trials(latency, group, rng)
-    for each in np.unique(group):
-        np.testing.assert_array_equal(np.sort(shuffled[group == each], axis=0),
-                                      np.sort(latency[group == each], axis=0))
-
-
-def test_shuffling_makes_units_independent():
-    latency = np.repeat(np.arange(4.0)[:, None], 2, axis=1)  # two units in step, 4 trials
-    rng = np.random.default_rng(0)
-    seen = [tuple(np.argsort(s[:, 0])[s[:, 1].argsort().argsort()])
-            for s in (shuffle_trials(latency, np.zeros(4, int), rng) for _ in range(2400))]
-    counts = [seen.count(each) for each in set(seen)]
-    assert len(counts) == 24  # every relative order, equally often
-    assert min(counts) > 60 and max(counts) < 145
-
-
-@given(hnp.arrays(np.float64, 20, elements=st.floats(0, 9.99)), st.floats(0.01, 30),
-       st.integers(0, 2**32 - 1))
-def test_dithered_spikes_stay_in_their_window_and_near(times, dither, seed):
-    start, stop = np.zeros(20), np.full(20, 10.0)
-    moved = dither_spikes(times, start, stop, dither, np.random.default_rng(seed))
-    assert (moved >= 0).all() and (moved <= 10).all()
-    assert (np.abs(moved - times) <= dither + 1e-9).all()
-
-
-def test_dither_leaves_a_constant_rate_constant():
-    rng = np.random.default_rng(0)
-    times = rng.uniform(0, 10, 100_000)
-    moved = dither_spikes(times, np.zeros(len(times)), np.full(len(times), 10.0), 3.0, rng)
-    assert np.histogram(moved, bins=10, range=(0, 10))[0] == pytest.approx(10_000, rel=0.05)
-
-
-def test_window_spikes_are_those_of_the_responses(reference_recording):
+def test_dithered_spikes_start_as_the_responses(reference_recording):
     units = reference_recording.units_in("layer_2")
     windows = decision_windows(reference_recording.trials)
-    responses = reference_recording.responses(windows, units)
-    latency, trial, unit = window_spikes(reference_recording, windows, units)
-    first = np.full(responses.latency.shape, np.inf)
-    np.minimum.at(first, (trial, unit), latency)
-    np.testing.assert_array_equal(first, responses.latency)
-    assert len(latency) == responses.count.sum()
-
-
-def test_responses_are_observed_as_long_as_the_longest_window_of_their_class():
-    recording = planted(0.0, n_trials=20, n_classes=2, decisions=True)
-    windows = decision_windows(recording.trials)
-    seen = exchange_windows(recording, windows)
-    for label in recording.trials.classes:
-        members = recording.trials.label == label
-        np.testing.assert_allclose(seen.durations[members], windows.durations[members].max())
+    trials = np.array([3, 7, 20])
+    latency = reference_recording.responses(windows, units).latency[trials]
+    null = DitheredSpikes(reference_recording, windows, units, trials, 0.1)
+    np.testing.assert_array_equal(null.observed, latency)
+    moved = null.draw(np.random.default_rng(0))
+    np.testing.assert_array_equal(np.isfinite(moved), np.isfinite(latency))
+    active = np.isfinite(latency)
+    assert (np.abs(moved[active] - latency[active]) <= 0.1 + 1e-9).all()
 
 
 def test_trials_without_repetition_are_left_out_and_said():
-    group = exchangeable_groups(np.array(["a", "b", "a", "c"]))
-    assert group.tolist() == [0, -1, 0, -1]
     recording = planted(0.0, n_trials=12, n_classes=1)
     trials = recording.trials
     labels = np.array(["x", *["y"] * 11])
@@ -331,25 +274,6 @@ def test_trials_without_repetition_are_left_out_and_said():
     row = analyse_synchrony(alone, epoch_windows(trials), n_surrogates=19).table.iloc[0]
     assert np.isnan(row["shuffled_sd_p_value"]) and np.isfinite(row["dithered_sd_p_value"])
     assert "without 12 of 12 trials" in row["note"]
-
-
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=60), st.integers(1, 40),
-       st.integers(0, 99))
-def test_chosen_trials_keep_repetitions(labels, max_trials, seed):
-    labels = np.array(labels)
-    chosen = choose_trials(labels, max_trials, np.random.default_rng(seed))
-    assert len(chosen) == min(max_trials, len(labels)) == len(set(chosen.tolist()))
-    assert (np.diff(chosen) > 0).all()
-    if max_trials >= 60:
-        assert len(chosen) == len(labels)
-
-
-def test_many_classes_are_left_out_rather_than_thinned():
-    labels = np.repeat(np.arange(100), 20)
-    chosen = choose_trials(labels, 100, np.random.default_rng(0))
-    assert np.unique(labels[chosen], return_counts=True)[1].tolist() == [10] * 10
-    few = choose_trials(np.repeat([0, 1], 1000), 100, np.random.default_rng(0))
-    assert (few < 1000).sum() == 50
 
 
 def test_what_limits_the_width_is_said():

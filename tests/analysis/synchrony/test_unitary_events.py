@@ -1,7 +1,6 @@
 """Unitary events: definition by brute force, Elephant, known theory and the published result."""
 
 import argparse
-from itertools import product
 from math import prod
 
 import numpy as np
@@ -10,17 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from ephys_snn.analysis.surrogates import shuffle_unit_trials
 from ephys_snn.analysis.synchrony import unitary_events_pipeline as pipeline
+from ephys_snn.analysis.synchrony.coincidences import (
+    bin_trials,
+    coincidence_p_value,
+    count_coincidences,
+)
 from ephys_snn.analysis.synchrony.unitary_events import (
     UnitaryEventSettings,
     _ask_elephant,
     analyse_unitary_events,
-    bin_trials,
-    coincidence_p_value,
     collect,
-    count_coincidences,
     equal_trials,
-    shuffle_unit_trials,
     why_not,
 )
 from ephys_snn.errors import InputError
@@ -171,18 +172,6 @@ def test_classes_are_corrected_together():
     smallest = np.minimum(one.null_smallest_p, other.null_smallest_p)
     for p, corrected in zip(table["p_value"], table["p_value_corrected"], strict=True):
         assert corrected == pytest.approx((1 + (smallest <= p + 1e-12).sum()) / 51)
-
-
-def test_shuffled_trials_stay_in_their_unit_and_class():
-    rng = np.random.default_rng(5)
-    binned = rng.random((9, 2, 5)) < 0.5
-    group = np.array([0, 0, 0, 0, 1, 1, 1, 1, -1])
-    shuffled = shuffle_unit_trials(binned, group, rng)
-    np.testing.assert_array_equal(shuffled[8], binned[8])
-    for each, unit in product((0, 1), (0, 1)):
-        assert sorted(map(tuple, shuffled[group == each, unit])) == sorted(
-            map(tuple, binned[group == each, unit]))
-    assert (shuffled != binned).any()
 
 
 def test_a_spike_at_the_border_lies_in_the_later_bin():

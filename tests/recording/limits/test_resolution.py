@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ephys_snn.analysis.runner import run
+from ephys_snn.analysis.surrogates import dither_spikes
 from ephys_snn.analysis.synchrony import pipeline
-from ephys_snn.analysis.synchrony.packet_widths import analyse_synchrony, dither_spikes
+from ephys_snn.analysis.synchrony.packet_widths import analyse_synchrony
 from ephys_snn.errors import InputError
 from ephys_snn.recording import (
     Recording,

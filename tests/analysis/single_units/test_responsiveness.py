@@ -1,4 +1,4 @@
-"""Evoked activity and latency: planted responses, theory; PSTHs; both beside a pipeline."""
+"""Responsiveness: planted responses, all signs by brute force, baselines that cannot be."""
 
 import argparse
 
@@ -8,13 +8,11 @@ from builders import make_recording
 from scipy import stats
 
 from ephys_snn.analysis.runner import analyse_besides
-from ephys_snn.analysis.single_units.evoked import (
-    analyse_evoked,
+from ephys_snn.analysis.single_units.responsiveness import (
+    analyse_responsiveness,
     baseline_windows,
-    response_latency,
     sign_flip_p_values,
 )
-from ephys_snn.analysis.single_units.psth import bin_edges, measure_psth
 from ephys_snn.errors import InputError
 from ephys_snn.recording import epoch_windows, fixed_windows
 
@@ -32,35 +30,8 @@ def responding(rng, n_trials=60, before=8.0, after=40.0, latency=50.0, label=Non
 
 def evoked(recording, baseline=(-400.0, 0.0), seed=0):
     windows = epoch_windows(recording.trials)
-    return analyse_evoked(recording, windows, baseline_windows(windows, recording, *baseline),
-                          np.random.default_rng(seed))
-
-
-@pytest.mark.parametrize(("before", "after", "latency", "n_trials", "error"), [
-    (5.0, 50.0, 40.0, 50, 3.0), (30.0, 100.0, 80.0, 50, 4.0), (0.5, 30.0, 60.0, 30, 6.0)])
-def test_a_known_latency_is_found(before, after, latency, n_trials, error):
-    rng = np.random.default_rng(0)
-    errors = []
-    for _ in range(20):
-        times = np.concatenate([
-            rng.uniform(0, 400, rng.poisson(before * 0.4 * n_trials)),
-            rng.uniform(latency, 400, rng.poisson(
-                (after - before) * (400 - latency) / 1000 * n_trials))])
-        errors.append(response_latency(times, 400.0, n_trials, rng.poisson(before * 0.3 * n_trials),
-                                       300.0 * n_trials) - latency)
-    assert abs(np.median(errors)) < error / 2 and np.quantile(np.abs(errors), 0.8) < error
-
-
-@pytest.mark.parametrize("resolution", [0.0, 1.0, 10.0])
-def test_without_a_response_there_is_no_latency(resolution):
-    rng = np.random.default_rng(1)
-    for rate in np.repeat([0.3, 5.0, 40.0], 30):
-        times = rng.uniform(0, 400, rng.poisson(rate * 0.4 * 50))
-        if resolution:
-            times = np.floor(times / resolution) * resolution + resolution / 2
-        assert np.isnan(response_latency(times, 400.0, 50, rng.poisson(rate * 0.3 * 50),
-                                         300.0 * 50, resolution))
-    assert np.isnan(response_latency(np.empty(0), 400.0, 50, 0, 1e4))
+    baseline = baseline_windows(windows, recording, *baseline)
+    return analyse_responsiveness(recording, windows, baseline, np.random.default_rng(seed))
 
 
 def test_flipped_signs_are_all_signs():
@@ -133,28 +104,6 @@ def test_baselines_that_cannot_be():
         baseline_windows(windows, recording, -300, -250)
     late = fixed_windows(recording.trials, 40, 60)
     assert baseline_windows(late, recording, 0, 40).n_missing == 0
-
-
-def test_the_psth_counts_spikes_by_class_while_trials_last():
-    recording = make_recording([[5.0, 15.0, 115.0, 118.0, 219.9, 150.0]], [0.0, 100.0, 200.0],
-                               label=["a", "a", "b"], t_stop=400.0)
-    recording.trials.duration[:] = [20.0, 40.0, 20.0]
-    windows = epoch_windows(recording.trials)
-    psth = measure_psth(recording, windows, 0, np.arange(0.0, 41.0, 10.0))
-    assert psth.classes == ("a", "b")
-    np.testing.assert_allclose(psth.rate[0], [50, 150, 0, 0])
-    np.testing.assert_allclose(psth.rate[1], [0, 100, np.nan, np.nan])
-    assert psth.n_trials.tolist() == [[2, 2, 1, 1], [1, 1, 0, 0]]
-    np.testing.assert_allclose(psth.sem[0][:2], [50, 50])
-    assert [len(trial) for trial in psth.spikes[0]] == [2, 2]
-
-
-@pytest.mark.parametrize(("span", "resolution", "width"), [
-    ((-300, 500), None, 20.0), ((0, 90), 1.0, 2.0), ((-3, 8.5), None, 0.2), ((0, 90), 10.0, 10.0)])
-def test_bins_are_round_and_meet_the_onset(span, resolution, width):
-    edges = bin_edges(*span, None, resolution)
-    np.testing.assert_allclose(np.diff(edges), width)
-    assert np.abs(edges).min() < 1e-9 and edges[0] <= span[0] and edges[-1] >= span[1] - 1e-9
 
 
 def test_a_file_that_holds_nothing_before_the_onsets_is_refused():

@@ -1,4 +1,4 @@
-"""Figure of evoked against spontaneous activity, and of latencies by area."""
+"""Figure of the responsiveness test, and of response latencies by area."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ KINDS = {"more": "#D55E00", "less": "#0072B2", "neither": NULL_COLOR}
 AREAS_NAMED = 30
 
 
-def plot_evoked(table: pd.DataFrame, areas: Sequence[str], level: float, title: str) -> Figure:
+def plot_responsiveness(table: pd.DataFrame, areas: Sequence[str], level: float, title: str
+                        ) -> Figure:
     """Rates before and after the onset, a point per unit, and latencies, a row per area.
 
     Parameters
     ----------
     table : DataFrame
-        From `ephys_snn.analysis.single_units.evoked.analyse_evoked`.
+        From `ephys_snn.analysis.single_units.responsiveness.analyse_responsiveness`.
     areas : sequence of str
     level : float
         Of significance.

@@ -1,0 +1,186 @@
+"""What is decoded: which trials, classes, folds, units and codes; the same choice for all areas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ephys_snn.analysis.classes import label_codes
+from ephys_snn.analysis.separability.decoding import assign_folds, choose_folds, permuted_classes
+from ephys_snn.analysis.trial_subsets import keep_windows, proportional_trials
+from ephys_snn.errors import InputError
+from ephys_snn.recording import DECISION_NOTE, Recording, Responses, ResponseWindows
+
+CODES = {"active": "which units are active", "latency": "first-spike latencies",
+         "count": "spike counts"}  # with their names in words
+LEVEL = 0.05  # of significance
+MIN_MATCHED = 10  # units; areas with fewer do not set the number that `match_units` draws
+
+
+@dataclass(frozen=True)
+class SeparabilitySettings:
+    """What the numbers depend on.
+
+    Attributes
+    ----------
+    n_folds : int
+        Folds of the cross-validation.
+    n_permutations : int
+        Permutations of the labels.
+    block_trials : int
+        Neighbouring trials that stay together in folds and permutations.
+    match_units : int or None
+        Draw so many units from every area; 0: as many as the smallest area has; None: all units.
+    n_draws : int
+        Random draws of units that are averaged, with `match_units`.
+    n_steps : int
+        Ends of the window over time.
+    time_code : str or None
+        The code over time, one of `CODES`; None: latency where no unit spikes twice in a window,
+        because once all units have spiked, their counts say nothing any more; else count.
+    max_trials : int
+        More trials are thinned out to this number, every class in proportion.
+    seed : int
+    """
+
+    n_folds: int = 5
+    n_permutations: int = 100
+    block_trials: int = 1
+    match_units: int | None = None
+    n_draws: int = 10
+    n_steps: int = 16
+    time_code: str | None = None
+    max_trials: int = 1000
+    seed: int = 0
+
+
+class Design(NamedTuple):
+    """The trials that are decoded, and how; the same for every area, code and end of the
+    window.
+
+    Attributes
+    ----------
+    windows : ResponseWindows
+        nan in trials that are left out.
+    classes : tuple of str
+    labellings : (1 + permutation, trial) int
+        Index into `classes`; first the true ones.
+    fold : (trial,) int
+    notes : list of str
+    """
+
+    windows: ResponseWindows
+    classes: tuple[str, ...]
+    labellings: np.ndarray
+    fold: np.ndarray
+    notes: list[str]
+
+    @property
+    def class_sizes(self) -> np.ndarray:
+        """(class,) int, trials per class."""
+        return np.bincount(self.labellings[0])
+
+
+def plan(recording: Recording, windows: ResponseWindows, settings: SeparabilitySettings
+         ) -> Design:
+    """Choose trials, classes, folds and permutations.
+
+    Raises
+    ------
+    InputError
+        If fewer than two classes have two trials, or there are fewer blocks than folds.
+    """
+    rng = np.random.default_rng(settings.seed)
+    notes = []
+    label = recording.trials.label[windows.used]
+    names, codes, sizes = np.unique(label, return_inverse=True, return_counts=True)
+    n_folds, kept = choose_folds(sizes, settings.n_folds)
+    if not kept.all():
+        left_out = ", ".join(f"'{name}' ({size})" for name, size
+                             in zip(names[~kept], sizes[~kept], strict=True))
+        notes.append(f"classes with fewer than {n_folds} trials, one per fold, are left out of "
+                     f"the decoding: {left_out}")
+    if n_folds < settings.n_folds:
+        notes.append(f"{n_folds} folds instead of {settings.n_folds}: a class must have a trial "
+                     f"in every fold, and the smallest has {sizes[kept].min()}")
+    trials, block_trials = np.flatnonzero(kept[codes]), settings.block_trials
+    if len(trials) > settings.max_trials:
+        thinned = proportional_trials(label[trials], settings.max_trials, rng)
+        # A block of neighbours shrinks with the trials.
+        block_trials = max(1, round(block_trials * len(thinned) / len(trials)))
+        notes.append(f"{len(thinned)} of {len(trials)} trials are decoded, every class in "
+                     "proportion, to save time (--max-trials)")
+        trials = trials[thinned]
+    classes = tuple(name for name in recording.trials.classes if name in set(names[kept]))
+    true = label_codes(label[trials], classes)
+    fold = assign_folds(true, n_folds, rng, block_trials)
+    labellings = permuted_classes(true, fold, settings.n_permutations, rng, block_trials)
+    return Design(keep_windows(windows, trials), classes, labellings, fold, notes)
+
+
+def draw_units(recording: Recording, design: Design, settings: SeparabilitySettings
+               ) -> dict[str, list[np.ndarray] | str]:
+    """Which units of every area are decoded: one or more draws, or why none can be.
+
+    Returns
+    -------
+    dict of str to list of (unit,) int, or str
+        Indices into ``recording.units`` by area.
+    """
+    deciding = recording.output_units(design.windows)
+    members, reasons = {}, {}
+    for area in recording.areas:
+        units = recording.units_in(area)
+        if deciding[units].all():
+            reasons[area] = DECISION_NOTE
+        else:
+            members[area] = units[~deciding[units]]
+    if settings.match_units is None:
+        return reasons | {area: [units] for area, units in members.items()}
+    sizes = [len(units) for units in members.values()]
+    number = settings.match_units or min([n for n in sizes if n >= MIN_MATCHED] or sizes,
+                                         default=0)
+    draws = {}
+    for i, (area, units) in enumerate(members.items()):
+        if len(units) < number:
+            reasons[area] = f"not computable: fewer units than the {number} drawn per area"
+            continue
+        rng = np.random.default_rng([settings.seed, i])
+        n_draws = 1 if len(units) == number else settings.n_draws
+        draws[area] = [np.sort(rng.choice(units, number, replace=False)) for _ in range(n_draws)]
+    if not draws:
+        raise InputError(f"--match-units {number}: no area has so many units; the largest has "
+                         f"{max(sizes, default=0)}")
+    return reasons | draws
+
+
+def encode(responses: Responses, code: str, silent_latency: float) -> np.ndarray:
+    """Responses as numbers that a decoder can take.
+
+    Parameters
+    ----------
+    responses : Responses
+    code : str
+        One of `CODES`.
+    silent_latency : float, ms
+        The latency of a silent unit.
+
+    Returns
+    -------
+    (trial, unit) float
+    """
+    if code == "active":
+        return responses.active.astype(float)
+    if code == "latency":
+        return np.where(responses.active, responses.latency, silent_latency)
+    return responses.count.astype(float)
+
+
+def encode_draws(recording: Recording, windows: ResponseWindows, draws: Sequence[np.ndarray],
+                 code: str) -> list[np.ndarray]:
+    """(trial, unit) float for every draw of units; see `encode`."""
+    silent_latency = (windows.stop - windows.onset)[windows.used].max()
+    return [encode(recording.responses(windows, units), code, silent_latency) for units in draws]
