@@ -165,6 +165,7 @@ def single_precision_step(times: np.ndarray) -> float | None:
 
 
 def _common_divisor(values: np.ndarray, tolerance: float) -> float:
+    """Greatest common divisor of ascending values that are rounded; 0 if below `FINEST`."""
     divisor = 0.0
     for value in values:
         larger, divisor = (value, divisor) if divisor else (0.0, value)
@@ -174,6 +175,8 @@ def _common_divisor(values: np.ndarray, tolerance: float) -> float:
                 divisor, larger = larger, 0.0
         if divisor < FINEST:
             return 0.0
+        # Values ascend: the longer the distance, the sharper the divisor that it is a multiple of.
+        divisor = value / round(value / divisor)
     return divisor
 
 

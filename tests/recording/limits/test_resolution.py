@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from builders import recording_of
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ephys_snn.analysis.runner import run
@@ -31,6 +31,8 @@ from ephys_snn.recording.limits.resolution import (
 @given(st.sampled_from([10.0, 1.0, 0.5, 0.1, 1 / 15, 1 / 30, 0.04096, 0.025, 3.7]),
        st.floats(0, 1e6), st.floats(1e4, 4e6), st.integers(0, 2**32 - 1),
        st.sampled_from([1.0, 1000.0]))
+@example(0.025, 510729.0, 3877823.0625, 71, 1000.0)
+@example(0.025, 0.0, 2627032.0, 33554432, 1.0)
 @settings(max_examples=60, deadline=None)
 def test_the_grid_is_found_wherever_it_begins(step, start, length, seed, unit):
     rng = np.random.default_rng(seed)
