@@ -4,7 +4,7 @@
 a kernel per kind of device.
 """
 
-from ephys_snn.spike_time.autograd import censor, first_spike_times
-from ephys_snn.spike_time.kernels.reference import SMALLEST_SLOPE
+from ephys_snn.spike_time.autograd import first_spike_times
+from ephys_snn.spike_time.dimensionless import SMALLEST_SLOPE, censor
 
 __all__ = ["SMALLEST_SLOPE", "censor", "first_spike_times"]

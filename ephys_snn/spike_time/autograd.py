@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ephys_snn.errors import InputError
 from ephys_snn.lif import LIF
-from ephys_snn.spike_time import simultaneous_inputs as volley
+from ephys_snn.spike_time import dimensionless, simultaneous_inputs
 from ephys_snn.spike_time.kernels import cpu, reference
 
 
@@ -18,7 +18,7 @@ def first_spike_times(
     input_times: Tensor,
     weights: Tensor,
     lif: LIF = LIF(),
-    smallest_slope: float = reference.SMALLEST_SLOPE,
+    smallest_slope: float = dimensionless.SMALLEST_SLOPE,
     t_stop: Tensor | None = None,
 ) -> Tensor:
     """First spike times of a layer of neurons, each driven by at most one spike per input.
@@ -73,18 +73,10 @@ def first_spike_times(
     dtype = torch.promote_types(input_times.dtype, weights.dtype)
     *batch, n_pre = input_times.shape
     trials = input_times.to(dtype).reshape(math.prod(batch), n_pre)
-    ends = None if t_stop is None else t_stop.reshape(-1).to(dtype)
-    spike_times = _FirstSpikeTimes.apply(trials, weights.to(dtype), lif, smallest_slope, ends)
+    if t_stop is not None:
+        t_stop = t_stop.reshape(-1).to(dtype)
+    spike_times = _FirstSpikeTimes.apply(trials, weights.to(dtype), lif, smallest_slope, t_stop)
     return spike_times.reshape(*batch, weights.shape[1])
-
-
-def censor(times: Tensor, t_stop: Tensor) -> Tensor:
-    """Spike times (trial, neuron) with inf for spikes at the end (trial,) of a trial or later.
-
-    Causes come before their effects, so censoring inputs and outputs alike computes the outputs
-    before the ends from the inputs before them.
-    """
-    return torch.where(times < t_stop[:, None], times, torch.inf)
 
 
 @lru_cache
@@ -112,29 +104,28 @@ class _FirstSpikeTimes(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, input_times, weights, lif, smallest_slope, t_stop):
-        ctx.kernel = kernel_of(input_times.device.type)
-        ctx.volley = None if ctx.needs_input_grad[0] or ctx.kernel is not cpu \
-            else volley.find(input_times)
-        if ctx.volley is not None:
-            input_times, weights = ctx.volley.join(input_times, weights)
-        spike_times, ctx.causes = ctx.kernel.forward(
-            input_times, weights, lif, smallest_slope
+        kernel = kernel_of(input_times.device.type)
+        ctx.simultaneous = None
+        if kernel is cpu and not ctx.needs_input_grad[0]:
+            ctx.simultaneous = simultaneous_inputs.find(input_times)
+        if ctx.simultaneous is not None:
+            input_times, weights = ctx.simultaneous.join(input_times, weights)
+        spike_times, residuals = dimensionless.forward(
+            kernel, input_times, weights, lif, smallest_slope, t_stop
         )
-        ctx.kept = None
-        if t_stop is not None:
-            spike_times = censor(spike_times, t_stop)
-            ctx.kept = spike_times < torch.inf  # isfinite takes three times as long
+        ctx.kernel, ctx.lif, *tensors = residuals
+        ctx.save_for_backward(*tensors)
         return spike_times
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_spike_times):
-        want_times = ctx.needs_input_grad[0]
-        if ctx.kept is not None:
-            grad_spike_times = torch.where(ctx.kept, grad_spike_times, 0)
-        grad_times, grad_weights = ctx.kernel.backward(ctx.causes, grad_spike_times, want_times)
-        if ctx.volley is not None:
-            grad_weights = ctx.volley.share(grad_weights)
+        residuals = dimensionless.Residuals(ctx.kernel, ctx.lif, *ctx.saved_tensors)
+        grad_times, grad_weights = dimensionless.backward(
+            residuals, grad_spike_times, ctx.needs_input_grad[0]
+        )
+        if ctx.simultaneous is not None:
+            grad_weights = ctx.simultaneous.share(grad_weights)
         return grad_times, grad_weights, None, None, None
 
 

@@ -12,25 +12,25 @@ import torch
 from torch import Tensor
 
 SMALLEST_SHARE = 0.25
-"""Share of the inputs, in the mean over trials, from which on a volley is worth it."""
+"""Share of the inputs, in the mean over trials, from which on it is worth it."""
 
 
-class Volley(NamedTuple):
-    """Simultaneous inputs of trials.
+class SimultaneousInputs(NamedTuple):
+    """Inputs of each trial that spike together.
 
     Attributes
     ----------
     members : Tensor of bool, shape (trial, pre)
-        Which inputs spike together.
+        Which inputs they are.
     at : Tensor, shape (trial,)
-        When; inf where there are none.
+        When they spike, in ms; inf where there are none.
     """
 
     members: Tensor
     at: Tensor
 
     def join(self, times: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Times (trial, pre + trial) and weights (pre + trial, post) with one input per volley."""
+        """Times (trial, pre + trial) and weights (pre + trial, post) with one input for them."""
         n_trials, n_pre = times.shape
         joined = times.new_full((n_trials, n_pre + n_trials), torch.inf)
         joined[:, :n_pre] = times.masked_fill(self.members, torch.inf)
@@ -46,8 +46,8 @@ class Volley(NamedTuple):
         return gradient[:n_pre].addmm_(self.members.to(gradient.dtype).T, gradient[n_pre:])
 
 
-def find(times: Tensor) -> Volley | None:
-    """The largest volley of each trial, if it is worth it: of the last inputs, or of the first.
+def find(times: Tensor) -> SimultaneousInputs | None:
+    """The last inputs of each trial if they spike together, or else the first, if it is worth it.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def find(times: Tensor) -> Volley | None:
 
     Returns
     -------
-    Volley or None
+    SimultaneousInputs or None
         None if too few inputs spike together, or there are more trials than inputs.
     """
     n_trials, n_pre = times.shape
@@ -67,5 +67,5 @@ def find(times: Tensor) -> Volley | None:
     for at in (last, first):
         members = (times == at[:, None]) & (times < torch.inf)
         if torch.count_nonzero(members) >= SMALLEST_SHARE * times.numel():
-            return Volley(members, at)
+            return SimultaneousInputs(members, at)
     return None

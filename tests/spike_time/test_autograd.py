@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 
 from ephys_snn.errors import InputError
 from ephys_snn.lif import LIF, membrane, volley_delay
-from ephys_snn.spike_time import first_spike_times
+from ephys_snn.spike_time import dimensionless, first_spike_times
 from ephys_snn.spike_time.kernels import cpu, reference
 
 EQUAL, DOUBLE = LIF(), LIF(tau_m=20.0, tau_s=10.0, threshold=0.7)
@@ -126,9 +126,9 @@ def test_gradients_are_those_of_finite_differences(lif, seed):
 def test_gradient_of_a_grazing_spike_is_bounded(kernel, smallest_slope):
     times = torch.zeros(1, 2, dtype=torch.float64)
     weights = torch.tensor([[np.e * (1 + 1e-12), 20.0], [0.0, 0.0]], dtype=torch.float64)
-    spikes, causes = kernel.forward(times, weights, LIF(), smallest_slope)
+    spikes, residuals = dimensionless.forward(kernel, times, weights, LIF(), smallest_slope)
     assert spikes[0, 0].item() == pytest.approx(10.0, abs=1e-4)
-    _, gradient = kernel.backward(causes, torch.ones_like(spikes))
+    _, gradient = dimensionless.backward(residuals, torch.ones_like(spikes))
     # dT/dw = -k(T) / V'(T), with k(τ) = 1/e and V' taken to be the smallest slope, in θ/τ.
     assert gradient[0, 0].item() == pytest.approx(-np.exp(-1) / smallest_slope * 10.0, rel=1e-3)
     # A spike with a steep slope does not notice: with w k(T) = 1, V'(T) = 1/T - 1.
@@ -358,12 +358,12 @@ def test_spikes_at_an_end_or_later_are_silence_and_have_no_gradient():
     times, weights = layer(5)
     whole = first_spike_times(times, weights)
     assert torch.isfinite(whole).sum() > 20
-    until = whole.median(dim=1).values  # one of the spikes, or inf
-    until[0] = torch.inf
+    t_stop = whole.median(dim=1).values  # one of the spikes, or inf
+    t_stop[0] = torch.inf
     times.requires_grad_()
     weights.requires_grad_()
-    spikes = first_spike_times(times, weights, t_stop=until)
-    kept = whole < until[:, None]
+    spikes = first_spike_times(times, weights, t_stop=t_stop)
+    kept = whole < t_stop[:, None]
     assert 0 < kept.sum() < torch.isfinite(whole).sum()
     torch.testing.assert_close(spikes, torch.where(kept, whole, torch.inf))
     actual = torch.autograd.grad(spikes, (times, weights), torch.ones_like(spikes))
@@ -377,10 +377,10 @@ def test_leading_dimensions_are_kept():
     flat = first_spike_times(times, weights)
     assert torch.equal(first_spike_times(times.reshape(3, 2, 2, 30), weights).reshape(12, 8), flat)
     assert torch.equal(first_spike_times(times[0], weights), flat[0])
-    ends = torch.linspace(1, 30, 12).to(times)
+    t_stop = torch.linspace(1, 30, 12).to(times)
     assert torch.equal(
-        first_spike_times(times.reshape(3, 4, 30), weights, t_stop=ends.reshape(3, 4)),
-        first_spike_times(times, weights, t_stop=ends).reshape(3, 4, 8))
+        first_spike_times(times.reshape(3, 4, 30), weights, t_stop=t_stop.reshape(3, 4)),
+        first_spike_times(times, weights, t_stop=t_stop).reshape(3, 4, 8))
 
 
 def test_layout_in_memory_does_not_matter():
@@ -478,13 +478,13 @@ def test_impossible_arguments_are_refused(times, weights, message):
         first_spike_times(times, weights)
 
 
-@pytest.mark.parametrize("until, message", [
+@pytest.mark.parametrize("t_stop, message", [
     (torch.zeros(4), r"one end per trial of `input_times`; got shapes \(4,\) and \(3, 4\)"),
     (torch.full((3,), torch.nan), "`t_stop` must not be NaN; got 3 NaN"),
 ])
-def test_impossible_ends_are_refused(until, message):
+def test_impossible_ends_are_refused(t_stop, message):
     with pytest.raises(InputError, match=message):
-        first_spike_times(TIMES, WEIGHTS, t_stop=until)
+        first_spike_times(TIMES, WEIGHTS, t_stop=t_stop)
 
 
 def test_large_finite_weights_are_not_mistaken_for_infinite_ones():

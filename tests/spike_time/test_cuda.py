@@ -13,8 +13,7 @@ import pytest
 import torch
 
 from ephys_snn.lif import LIF, volley_delay
-from ephys_snn.spike_time import autograd as spike_time
-from ephys_snn.spike_time import first_spike_times
+from ephys_snn.spike_time import autograd, dimensionless, first_spike_times
 from ephys_snn.spike_time.kernels import cpu, reference
 
 if not importlib.util.find_spec("triton"):
@@ -41,7 +40,7 @@ def triton_everywhere(monkeypatch):
     """`first_spike_times` uses the Triton kernels on any device."""
     if not HAS_GPU:
         monkeypatch.setenv("TRITON_INTERPRET", "1")
-    monkeypatch.setattr(spike_time, "kernel_of", lambda device_type: cuda)
+    monkeypatch.setattr(autograd, "kernel_of", lambda device_type: cuda)
 
 
 def layer(seed, n_trials=3, n_pre=20, n_post=5, mean=0.2, sd=0.6):
@@ -57,19 +56,18 @@ def layer(seed, n_trials=3, n_pre=20, n_post=5, mean=0.2, sd=0.6):
 
 def assert_as_the_reference(times, weights, lif, dtype=torch.float64, smallest_slope=0.05):
     """Times and gradients of the kernels equal those of the reference, computed in float64."""
-    expected, causes = reference.forward(times, weights, lif, smallest_slope)
-    actual, kernel_causes = cuda.forward(
-        times.to(DEVICE, dtype), weights.to(DEVICE, dtype), lif, smallest_slope
-    )
-    assert isinstance(kernel_causes, cuda.Causes) and actual.dtype == dtype
+    expected, residuals = dimensionless.forward(reference, times, weights, lif, smallest_slope)
+    actual, kernel_residuals = dimensionless.forward(
+        cuda, times.to(DEVICE, dtype), weights.to(DEVICE, dtype), lif, smallest_slope)
+    assert kernel_residuals.kernel is cuda and actual.dtype == dtype
     single = dtype == torch.float32
     torch.testing.assert_close(
         actual.cpu().double(), expected, rtol=0, atol=2e-3 if single else 1e-9
     )
     grad = torch.linspace(-1, 2, expected.numel(), dtype=torch.float64).reshape(expected.shape)
     grad[torch.isinf(expected)] = torch.nan
-    gradients = cuda.backward(kernel_causes, grad.to(DEVICE, dtype))
-    for gradient, wanted in zip(gradients, reference.backward(causes, grad), strict=True):
+    gradients = dimensionless.backward(kernel_residuals, grad.to(DEVICE, dtype))
+    for gradient, wanted in zip(gradients, dimensionless.backward(residuals, grad), strict=True):
         scale = float(wanted.abs().max()) + 1e-12
         assert gradient.dtype == dtype
         torch.testing.assert_close(
@@ -154,15 +152,15 @@ def test_long_trials_neither_overflow_nor_lose_digits(lif, dtype, span):
     times, weights = (x.to(DEVICE, dtype) for x in layer(5, n_pre=15, mean=0.5))
     late = times.clone()
     late[:, 8:] += span
-    spikes, causes = cuda.forward(late, weights, lif)
-    alone = cuda.forward(times[:, :8], weights[:8], lif)[0]
-    after = cuda.forward(late[:, 8:], weights[8:], lif)[0]
+    spikes, residuals = dimensionless.forward(cuda, late, weights, lif)
+    alone = dimensionless.forward(cuda, times[:, :8], weights[:8], lif)[0]
+    after = dimensionless.forward(cuda, late[:, 8:], weights[8:], lif)[0]
     assert spikes.dtype == dtype and torch.isfinite(alone).any() and torch.isinf(alone).any()
     # What is left of the early inputs, and the resolution of float32 at such times.
     tolerance = 1e-6 + 1000 * np.exp(-span / lif.tau_m) + 4 * torch.finfo(dtype).eps * span
     expected = torch.where(torch.isfinite(alone), alone, after)
     torch.testing.assert_close(spikes, expected, rtol=0, atol=tolerance)
-    gradients = cuda.backward(causes, torch.ones_like(spikes))
+    gradients = dimensionless.backward(residuals, torch.ones_like(spikes))
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
 
@@ -178,8 +176,8 @@ def test_input_gradients_of_a_spike_sum_to_one():
 
 def test_what_is_not_wanted_is_not_computed():
     times, weights = (x.to(DEVICE) for x in layer(0, n_trials=1, n_pre=4, n_post=2))
-    spikes, causes = cuda.forward(times, weights, EQUAL)
-    assert cuda.backward(causes, torch.ones_like(spikes), want_times=False)[0] is None
+    spikes, residuals = dimensionless.forward(cuda, times, weights, EQUAL)
+    assert dimensionless.backward(residuals, torch.ones_like(spikes), want_times=False)[0] is None
 
 
 def test_layout_in_memory_does_not_matter():
@@ -187,8 +185,8 @@ def test_layout_in_memory_does_not_matter():
     grad = torch.rand(4, 3, dtype=torch.float64, device=DEVICE)
 
     def results(times, weights, grad):
-        spikes, causes = cuda.forward(times, weights, EQUAL)
-        return spikes, *cuda.backward(causes, grad)
+        spikes, residuals = dimensionless.forward(cuda, times, weights, EQUAL)
+        return spikes, *dimensionless.backward(residuals, grad)
 
     strided = [x.T.contiguous().T for x in (times, weights, grad)]
     for actual, expected in zip(results(*strided), results(times, weights, grad), strict=True):
@@ -233,8 +231,7 @@ for dtype, equal in itertools.product((torch.float32, torch.float64), (True, Fal
         (cuda._pull_weights, 4, {"INPUTS": tile, "NEURONS": tile}),
         (cuda._pull_times, 4, {"TRIALS": tile, "INPUTS": tile}),
     ):
-        constants = {
-            "equal": equal, "single": dtype == torch.float32, "smallest_slope": 0.05, **sides}
+        constants = {"equal": equal, "single": dtype == torch.float32, **sides}
         names = kernel.arg_names
         types = {"order": "*i64", "n_events": "*i32"} | dict.fromkeys(
             ("n_trials", "n_pre", "n_post", "per_slice"), "i32") | dict.fromkeys(
@@ -291,12 +288,12 @@ def test_thousands_of_trials_fit_in_memory():
 
 def test_devices_have_their_kernels(monkeypatch):
     monkeypatch.undo()
-    kernels = {device: spike_time.kernel_of(device) for device in ("cpu", "cuda", "mps", "xpu")}
+    kernels = {device: autograd.kernel_of(device) for device in ("cpu", "cuda", "mps", "xpu")}
     assert kernels == {"cpu": cpu, "cuda": cuda, "mps": reference, "xpu": reference}
 
 
 def test_a_gpu_without_triton_is_slow_and_says_so(monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setattr(spike_time, "find_spec", lambda name: None)
+    monkeypatch.setattr(autograd, "find_spec", lambda name: None)
     with pytest.warns(UserWarning, match="Triton is not installed.*slow"):
-        assert spike_time.kernel_of.__wrapped__("cuda") is reference
+        assert autograd.kernel_of.__wrapped__("cuda") is reference

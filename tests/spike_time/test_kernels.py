@@ -12,7 +12,16 @@ from scipy.special import lambertw
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ephys_snn.lif import LIF
-from ephys_snn.spike_time.kernels import cpu, lanes, reference
+from ephys_snn.spike_time import dimensionless
+from ephys_snn.spike_time.kernels import (
+    cpu,
+    crossing,
+    execution,
+    gradient,
+    lanes,
+    reference,
+    sorted_inputs,
+)
 
 EQUAL, DOUBLE = LIF(), LIF(tau_m=20.0, tau_s=10.0, threshold=0.7)
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -39,14 +48,14 @@ def layers(draw):
 @given(layers(), st.sampled_from([EQUAL, DOUBLE]), st.booleans())
 def test_compiled_kernel_equals_the_reference(layer, lif, want_times):
     times, weights = layer
-    expected, causes = reference.forward(times, weights, lif)
-    actual, compiled_causes = cpu.forward(times, weights, lif)
+    expected, residuals = dimensionless.forward(reference, times, weights, lif)
+    actual, compiled_residuals = dimensionless.forward(cpu, times, weights, lif)
     spikes = torch.isfinite(expected)
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-6)
     grad = torch.linspace(-1, 2, expected.numel(), dtype=torch.float64).reshape(expected.shape)
     grad[~spikes] = torch.nan
-    expected_grads = reference.backward(causes, grad, want_times)
-    actual_grads = cpu.backward(compiled_causes, grad, want_times)
+    expected_grads = dimensionless.backward(residuals, grad, want_times)
+    actual_grads = dimensionless.backward(compiled_residuals, grad, want_times)
     assert (actual_grads[0] is None) == (expected_grads[0] is None) == (not want_times)
     for value, reference_value in zip(actual_grads, expected_grads, strict=True):
         if value is not None:
@@ -58,26 +67,26 @@ def test_compiled_kernel_equals_the_reference(layer, lif, want_times):
 @given(layers(), st.sampled_from([EQUAL, DOUBLE]))
 def test_single_precision_is_close_to_double(layer, lif):
     times, weights = layer
-    expected, causes = reference.forward(times, weights, lif)
-    actual, _ = cpu.forward(times.float(), weights.float(), lif)
-    slopes = grazing(causes)
+    expected, residuals = dimensionless.forward(reference, times, weights, lif)
+    actual, _ = dimensionless.forward(cpu, times.float(), weights.float(), lif)
+    slopes = grazing(residuals)
     steep = slopes > 0.3
     torch.testing.assert_close(actual.double()[steep], expected[steep], rtol=1e-6, atol=2e-3)
 
 
 @pytest.mark.parametrize("lif", [EQUAL, DOUBLE])
-def test_more_trials_than_a_tile(lif):
+def test_more_trials_inputs_and_neurons_than_a_tile(lif):
     rng = np.random.default_rng(5)
-    times = torch.tensor(20 * rng.random((2 * cpu.TILE_TRIALS + 9, 7)))
+    n_trials, n_pre = 12 * cpu.TILE_TRIALS + 9, 2 * gradient.TILE_INPUTS + 7
+    times = torch.tensor(20 * rng.random((n_trials, n_pre)))
     times[rng.random(times.shape) < 0.3] = torch.inf
-    weights = torch.tensor(rng.normal(1, 1, (7, cpu.LANES_FLOAT64 + 3)))
-    spikes, causes = reference.forward(times, weights, lif)
-    _, compiled_causes = cpu.forward(times, weights, lif)
+    weights = torch.tensor(rng.normal(0.5, 1, (n_pre, lanes.LANES_FLOAT64 + 3)))
+    spikes, residuals = dimensionless.forward(reference, times, weights, lif)
+    _, compiled_residuals = dimensionless.forward(cpu, times, weights, lif)
     grad = torch.tensor(rng.normal(size=spikes.shape))
-    grad[: cpu.TILE_TRIALS] *= rng.random((cpu.TILE_TRIALS, 1)) < 0.2
-    for expected, actual in zip(
-        reference.backward(causes, grad), cpu.backward(compiled_causes, grad), strict=True
-    ):
+    grad[: n_trials // 2] *= rng.random((n_trials // 2, 1)) < 0.2
+    for expected, actual in zip(dimensionless.backward(residuals, grad),
+                                dimensionless.backward(compiled_residuals, grad), strict=True):
         scale = float(expected.abs().max())
         torch.testing.assert_close(actual, expected, rtol=0, atol=1e-6 * scale)
 
@@ -97,10 +106,10 @@ def test_silent_inputs_cost_nothing():
             turns = []
             for _ in range(7):
                 begin = time.thread_time()
-                spikes, causes = cpu.forward(inputs, weights, EQUAL)
-                cpu.backward(causes, torch.ones_like(spikes))
+                spikes, residuals = dimensionless.forward(cpu, inputs, weights, EQUAL)
+                dimensionless.backward(residuals, torch.ones_like(spikes))
                 turns.append(time.thread_time() - begin)
-            assert causes.n_spiking.tolist() == [n_spiking] * len(times)
+            assert n_sorted(inputs) == [n_spiking] * len(times)
             taken.append(min(turns[1:]))
     finally:
         torch.set_num_threads(n_threads)
@@ -108,9 +117,21 @@ def test_silent_inputs_cost_nothing():
     assert taken[1] < 0.5 * taken[0]
 
 
-def grazing(causes):
+def n_sorted(times):
+    """How many inputs of each trial the scan goes through."""
+
+    @njit
+    def count(times, smallest):
+        inputs, groups, scratch = sorted_inputs.make_room(1, times.size, times.dtype)
+        return sorted_inputs.sort_inputs(0, times, smallest, True, 32, inputs, groups, scratch)[0]
+
+    since = ((times - times.amin(dim=1, keepdim=True)) / 10).numpy()
+    return [count(row, np.zeros_like(row)) for row in since]
+
+
+def grazing(residuals):
     """Slope of the membrane at each spike in θ/τ_m, 0 where silent."""
-    lif, times, weights, spike_times, _ = causes
+    _, lif, times, weights, spike_times, _ = residuals
     since = spike_times[:, None, :] - times[:, :, None]
     causal = (since > 0) & torch.isfinite(spike_times[:, None, :])
     s = torch.where(causal, since, 0)
@@ -120,11 +141,11 @@ def grazing(causes):
 
 def test_the_reference_works_in_chunks(monkeypatch):
     times, weights = 20 * torch.rand(9, 12).double(), 2 * torch.rand(12, 5).double()
-    spikes, causes = reference.forward(times, weights, EQUAL)
+    spikes, residuals = dimensionless.forward(reference, times, weights, EQUAL)
     grad = torch.rand(spikes.shape).double()
-    whole = reference.backward(causes, grad)
+    whole = dimensionless.backward(residuals, grad)
     monkeypatch.setattr(reference, "CHUNK", 2 * weights.numel())
-    for chunked, expected in zip(reference.backward(causes, grad), whole, strict=True):
+    for chunked, expected in zip(dimensionless.backward(residuals, grad), whole, strict=True):
         torch.testing.assert_close(chunked, expected)
 
 
@@ -146,14 +167,15 @@ def test_the_reference_serves_devices_without_double_precision(lif):
     times[:, 9] = torch.inf
     weights = 0.1 + 0.3 * torch.randn(50, 20, generator=generator)
     with NothingWider():
-        spikes, causes = reference.forward(times, weights, lif)
-        gradients = reference.backward(causes, torch.ones_like(spikes))
-    expected, exact_causes = reference.forward(times.double(), weights.double(), lif)
-    steep = (grazing(exact_causes) > 0.3) | torch.isinf(expected)
+        spikes, residuals = dimensionless.forward(reference, times, weights, lif)
+        gradients = dimensionless.backward(residuals, torch.ones_like(spikes))
+    expected, exact_residuals = dimensionless.forward(
+        reference, times.double(), weights.double(), lif)
+    steep = (grazing(exact_residuals) > 0.3) | torch.isinf(expected)
     torch.testing.assert_close(spikes.double()[steep], expected[steep], rtol=1e-6, atol=2e-3)
-    exact = reference.backward(exact_causes, torch.ones_like(expected))
-    for gradient, wanted in zip(gradients, exact, strict=True):
-        assert (gradient.double() - wanted).norm() < 1e-3 * wanted.norm()
+    exact = dimensionless.backward(exact_residuals, torch.ones_like(expected))
+    for actual, wanted in zip(gradients, exact, strict=True):
+        assert (actual.double() - wanted).norm() < 1e-3 * wanted.norm()
 
 
 def test_crossing_before_peak_is_a_lambert_w():
@@ -168,7 +190,7 @@ def test_crossing_before_peak_is_a_lambert_w():
 
     @njit
     def compiled(inverse):
-        return cpu._crossing_before_peak(inverse)
+        return crossing.crossing_before_peak(inverse)
 
     inverse = np.exp(-q)
     double = np.array([compiled(x) for x in inverse])
@@ -183,7 +205,7 @@ def test_exponential(dtype):
     @njit
     def compiled(x, out):
         for k in range(x.size):
-            out[k] = cpu._exp(x[k])
+            out[k] = crossing.exp(x[k])
 
     x = np.linspace(-80, 80, 4001).astype(dtype)
     actual = np.empty_like(x)
@@ -196,14 +218,23 @@ def test_exponential(dtype):
 def test_inputs_are_sorted(seed, n_pre, outlier):
     rng = np.random.default_rng(seed)
     times = rng.choice([0.0, 0.5, outlier, *rng.random(50)], n_pre).astype(np.float32)
-    order = np.full(n_pre, -1, np.int64)
-    cpu._sort(times, times.max(initial=0), np.empty((4, n_pre), np.uint32), order)
-    assert order.tolist() == np.argsort(times, kind="stable").tolist()
+    expected = np.argsort(times, kind="stable")
+
+    @njit
+    def sort(times):
+        _, _, scratch = sorted_inputs.make_room(1, times.size, times.dtype)
+        scratch.times[:] = times
+        last = sorted_inputs.sort(times.size, scratch)
+        return scratch.order, last
+
+    order, last = sort(times)
+    assert order.tolist() == expected.tolist()
+    assert last == times.max(initial=0)
 
 
 @dtypes
 def test_lanes_compute_as_arrays_do(dtype):
-    n = cpu.lanes_of(dtype)
+    n = cpu.LANES[torch.from_numpy(np.empty(0, dtype)).dtype][1]
     rng = np.random.default_rng(0)
     x, y, z = rng.integers(-4, 5, (3, n)).astype(dtype)
 
@@ -212,52 +243,70 @@ def test_lanes_compute_as_arrays_do(dtype):
         a, b, c = lanes.load(x, 0), lanes.load(y, 0), lanes.load(z, 0)
         results = (
             a + b,
-            a - b,
             a * b,
-            lanes.fused(a, b, c),
-            lanes.fused_difference(a, b, c),
+            lanes.fma(a, b, c),
+            lanes.fms(a, b, c),
             lanes.where_positive(a, b),
-            lanes.where_nonzero(a, b, c),
-            lanes.larger(a, b),
             lanes.spread(x[1]),
             lanes.spread_from(y, index),
         )
         for k in range(len(results)):
-            lanes.store(out, k * n, results[k])
-        return lanes.at_least(a, b), lanes.total(a), lanes.largest(a), lanes.item(z, index)
+            lanes.store(out, (k, 0), results[k])
+        lanes.store_scalar(z, 0, x[1])
+        return lanes.at_least(a, b), lanes.load_scalar(z, index), lanes.load_scalar(out, (1, index))
 
-    out = np.empty(10 * n, dtype)
-    bits, total, largest, item = compute(x, y, z, 3, out)
+    out = np.empty((7, n), dtype)
     expected = [
         x + y,
-        x - y,
         x * y,
         x * y + z,
         x * y - z,
         np.where(x > 0, y, 0),
-        np.where(x != 0, y, z),
-        np.maximum(x, y),
         np.full(n, x[1]),
         np.full(n, y[3]),
     ]
-    np.testing.assert_array_equal(out.reshape(10, n), expected)
+    bits, *scalars = compute(x, y, z, 3, out)
+    np.testing.assert_array_equal(out, expected)
     assert [(bits >> k) & 1 for k in range(n)] == (x >= y).tolist()
-    assert (total, largest, item) == (x.sum(), x.max(), z[3])
+    assert scalars == [z[3], x[3] * y[3]]
+    assert z[0] == x[1]
 
 
-def test_lowest_bit():
+@dtypes
+def test_groups_of_inputs_compute_as_arrays_do(dtype):
+    rng = np.random.default_rng(1)
+    values = rng.integers(-4, 5, (3, 40)).astype(dtype)
+    offsets = rng.integers(0, 30, (2, 20))
+
+    @njit
+    def compute(values, offsets, out):
+        gathered = lanes.gather_group(values, (1, 4), offsets, (1, 6))
+        lanes.store(out, (0, 0), gathered)
+        lanes.store(out, (1, 0), lanes.cumulative_sum(lanes.load_group(values, (2, 5))))
+        lanes.store(out, (2, 0), lanes.spread_group(values[0, 1]))
+
+    out = np.empty((3, lanes.GROUP), dtype)
+    compute(values, offsets, out)
+    np.testing.assert_array_equal(out, [
+        values[1, 4 + offsets[1, 6 : 6 + lanes.GROUP]],
+        np.cumsum(values[2, 5 : 5 + lanes.GROUP]),
+        np.full(lanes.GROUP, values[0, 1]),
+    ])
+
+
+def test_count_of_trailing_zeros():
     @njit
     def compiled(bits):
-        return lanes.lowest_bit(bits)
+        return lanes.ctz(bits)
 
     assert [compiled(bits) for bits in (1, 8, 12, 2**40, -(2**63))] == [0, 3, 2, 40, 63]
 
 
 def test_compilation_is_announced_once(capsys, monkeypatch):
-    monkeypatch.setattr(cpu, "_compiled", set())
-    monkeypatch.setattr(cpu, "_announcement", cpu._Announcement())
+    monkeypatch.setattr(execution, "_compiled", set())
+    monkeypatch.setattr(execution, "_announcement", execution._Announcement())
     for part in ("forward", "backward"):
-        with cpu._announcing_compilation(part, np.float32):
+        with execution.announcing_compilation(part, np.float32):
             njit(lambda x: x + 1)(1)
     assert capsys.readouterr().err.count("compiling the spike-time kernels") == 1
 
@@ -265,8 +314,29 @@ def test_compilation_is_announced_once(capsys, monkeypatch):
 def test_a_call_without_compilation_is_not_announced(capsys, monkeypatch):
     compiled = njit(lambda x: x + 1)
     compiled(1)
-    monkeypatch.setattr(cpu, "_compiled", set())
-    monkeypatch.setattr(cpu, "_announcement", cpu._Announcement())
-    with cpu._announcing_compilation("forward", np.float32):
+    monkeypatch.setattr(execution, "_compiled", set())
+    monkeypatch.setattr(execution, "_announcement", execution._Announcement())
+    with execution.announcing_compilation("forward", np.float32):
         compiled(1)
     assert capsys.readouterr().err == ""
+
+
+def test_a_change_in_any_module_of_the_kernels_compiles_all_anew(monkeypatch):
+    """A cache that knew a function's own file alone would go on with what it called before."""
+    cache = execution._Cache(cpu._forward_trials.py_func)
+    signature, codegen = cpu._forward_trials.signatures, cpu._forward_trials.targetctx.codegen()
+    before = cache._index_key(signature, codegen)
+    assert cache._index_key(signature, codegen) == before
+    monkeypatch.setattr(execution, "SOURCES", "other")
+    assert cache._index_key(signature, codegen) != before
+
+
+@settings(max_examples=60, deadline=None)
+@given(layers(), st.sampled_from([EQUAL, DOUBLE]))
+def test_slopes_are_those_of_the_membrane(layer, lif):
+    """V'(T) is the sum over the causal inputs of the derivatives of their responses."""
+    for kernel in (cpu, reference):
+        _, residuals = dimensionless.forward(kernel, *layer, lif, smallest_slope=0.05)
+        spiked = torch.isfinite(residuals.spike_times)
+        expected = grazing(residuals).clamp(min=0.05)
+        torch.testing.assert_close(residuals.slopes[spiked], expected[spiked], rtol=1e-6, atol=1e-6)

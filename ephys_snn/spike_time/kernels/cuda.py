@@ -1,6 +1,6 @@
 r"""First spike times on graphics processors, compiled by Triton.
 
-The same sums as in `cpu`: with times since the first input of a trial in units of
+The same sums as in `scan`: with times since the first input of a trial in units of
 τ_m and weights in units of θ, V ≥ 1 at time t where r A - B ≥ l, with
 
 .. math::
@@ -24,19 +24,13 @@ processor, the sums are computed in slices. No two programs write to the same pl
 bits come out every time.
 """
 
-from typing import NamedTuple
-
-import numpy as np
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from ephys_snn.lif import LIF
-from ephys_snn.spike_time.kernels import cpu, reference
-
-LONGEST = {torch.float32: cpu.LONGEST[np.float32], torch.float64: cpu.LONGEST[np.float64]}
-"""Longest span of the input times of a trial in τ_m, as in `ephys_snn.spike_time.kernels.cpu`."""
+from ephys_snn.spike_time.kernels.cpu import LONGEST
+from ephys_snn.spike_time.kernels.crossing import SERIES
 
 NEURONS, INPUTS = 64, {torch.float32: 16, torch.float64: 8}
 """Neurons of a program of `_scan`, and inputs between two looks whether all have spiked."""
@@ -47,66 +41,27 @@ TILE = {torch.float32: 64, torch.float64: 32}
 PROGRAMS, TERMS = 1024, 32
 """Programs that occupy a processor, and terms of a sum that are worth one."""
 
-C0, C1, C2, C3, C4, C5, C6, C7, C8 = (tl.constexpr(c) for c in cpu.SERIES)
+C0, C1, C2, C3, C4, C5, C6, C7, C8 = (tl.constexpr(c) for c in SERIES)
 
 
-class Causes(NamedTuple):
-    """What `backward` needs of a `forward` pass."""
-
-    lif: LIF
-    since: Tensor  # (trial, pre) input times since the first in τ_m
-    weights: Tensor  # (pre, post) in units of θ
-    terms: Tensor  # (trial, post) T, or e^-T for τ_m = 2 τ_s; where silent, earlier than any input
-    gain: Tensor  # (trial, post) e^-T / V'(T), 0 where silent
-
-
-def forward(
-    times: Tensor, weights: Tensor, lif: LIF, smallest_slope: float = reference.SMALLEST_SLOPE
-):
-    """First spike times, and what the gradient needs.
-
-    Parameters
-    ----------
-    times : Tensor, shape (trial, pre)
-        Input spike times in ms, ``inf`` where silent.
-    weights : Tensor, shape (pre, post)
-        Weights, of the same dtype on the same device.
-    lif : LIF
-        Neuron parameters.
-    smallest_slope : float
-        Smallest slope of the membrane at threshold that the gradient sees, in θ / τ_m.
-
-    Returns
-    -------
-    Tensor, shape (trial, post)
-        Spike times in ms, ``inf`` where silent.
-    Causes
-        For `backward`.
-    """
+def forward(times: Tensor, weights: Tensor, equal: bool):
+    """Spike times and the slopes of the membrane there, see `ephys_snn.spike_time.kernels`."""
     n_trials, n_pre, n_post = *times.shape, weights.shape[1]
-    if 0 in (n_trials, n_pre, n_post):
-        return reference.forward(times, weights, lif, smallest_slope)
-    origins = times.amin(dim=1, keepdim=True)
-    origins = torch.where(torch.isfinite(origins), origins, 0)
-    since = ((times - origins) / lif.tau_m).contiguous()
-    scaled = (weights / lif.threshold).contiguous()
-    in_order, order = since.sort(dim=1, stable=True)
+    in_order, order = times.sort(dim=1, stable=True)
     spiking = torch.isfinite(in_order)
-    spikes, terms, gain = since.new_empty((3, n_trials, n_post))
+    spike_times, slopes = times.new_empty((2, n_trials, n_post))
     neurons = _side(n_post, NEURONS)
     with torch.cuda.device_of(times):
         _scan[n_trials, triton.cdiv(n_post, neurons)](
             in_order,
             order,
             spiking.sum(dim=1, dtype=torch.int32),
-            scaled,
-            spikes,
-            terms,
-            gain,
+            weights,
+            spike_times,
+            slopes,
             n_pre,
             n_post,
-            smallest_slope=smallest_slope,
-            equal=lif.equal_time_constants,
+            equal=equal,
             single=times.dtype == torch.float32,
             INPUTS=INPUTS[times.dtype],
             NEURONS=neurons,
@@ -114,57 +69,46 @@ def forward(
         )
     # Asked only now, so that the processor is busy while the answer is on its way.
     if torch.where(spiking, in_order, 0).amax() <= LONGEST[times.dtype]:
-        return spikes * lif.tau_m + origins, Causes(lif, since, scaled, terms, gain)
-    if times.dtype == torch.float64:
-        return reference.forward(times, weights, lif, smallest_slope)
-    spikes, causes = forward(times.double(), weights.double(), lif, smallest_slope)
-    return spikes.float(), causes
+        return spike_times, slopes
+    return None
 
 
-def backward(causes, grad_spike_times: Tensor, want_times: bool = True):
-    """Gradients of a function of the spike times.
+def backward(
+    times: Tensor,
+    weights: Tensor,
+    spike_times: Tensor,
+    errors: Tensor,
+    equal: bool,
+    want_times: bool,
+):
+    """Gradients of times and weights, see `ephys_snn.spike_time.kernels`.
 
-    Parameters
-    ----------
-    causes : Causes
-        From `forward`.
-    grad_spike_times : Tensor, shape (trial, post)
-        The function's gradient with respect to the spike times; ignored where silent.
-    want_times : bool
-        Whether the gradient with respect to the input times is wanted.
-
-    Returns
-    -------
-    Tensor, shape (trial, pre)
-        Gradient with respect to the input times; None if it is not wanted.
-    Tensor, shape (pre, post)
-        Gradient with respect to the weights.
+    As terms the kernels take T, or e^-T for τ_m = 2 τ_s, and where silent one earlier than any
+    input; as pulls e^-T times the error, 0 where silent.
     """
-    if not isinstance(causes, Causes):
-        return reference.backward(causes, grad_spike_times, want_times)
-    lif, since, weights, terms, gain = causes
-    share = (torch.where(gain > 0, grad_spike_times.to(gain.dtype), 0) * gain).contiguous()
-    with torch.cuda.device_of(since):
-        grad_weights = _sum_over_trials(since, terms, share, lif.equal_time_constants)
+    spiked = torch.isfinite(spike_times)
+    decay = torch.exp(-spike_times)
+    terms = torch.where(spiked, spike_times, -1) if equal else torch.where(spiked, decay, 2)
+    pulls = torch.where(spiked, decay * errors, 0)
+    with torch.cuda.device_of(times):
+        grad_weights = _sum_over_trials(times, terms, pulls, equal).neg_()
         grad_times = None
         if want_times:
-            grad_times = _sum_over_neurons(since, weights, terms, share, lif.equal_time_constants)
-            grad_times = grad_times.to(grad_spike_times.dtype)
-    grad_weights = grad_weights * (-lif.tau_m / lif.threshold)
-    return grad_times, grad_weights.to(grad_spike_times.dtype)
+            grad_times = _sum_over_neurons(times, weights, terms, pulls, equal)
+    return grad_times, grad_weights
 
 
-def _sum_over_trials(since, terms, share, equal):
-    """Gradient with respect to the weights, but for a factor."""
-    (n_trials, n_pre), n_post = since.shape, terms.shape[1]
-    inputs, neurons = _side(n_pre, TILE[since.dtype]), _side(n_post, TILE[since.dtype])
+def _sum_over_trials(times, terms, pulls, equal):
+    """Gradient with respect to the weights, but for the sign."""
+    (n_trials, n_pre), n_post = times.shape, terms.shape[1]
+    inputs, neurons = _side(n_pre, TILE[times.dtype]), _side(n_post, TILE[times.dtype])
     tiles = triton.cdiv(n_pre, inputs), triton.cdiv(n_post, neurons)
     per_slice, n_slices = _slices(n_trials, tiles)
-    slices = since.new_zeros((n_slices, n_pre, n_post))
+    slices = times.new_zeros((n_slices, n_pre, n_post))
     _pull_weights[(*tiles, n_slices)](
-        since,
+        times,
         terms,
-        share,
+        pulls,
         slices,
         n_trials,
         n_pre,
@@ -177,19 +121,19 @@ def _sum_over_trials(since, terms, share, equal):
     return slices.sum(dim=0)
 
 
-def _sum_over_neurons(since, weights, terms, share, equal):
+def _sum_over_neurons(times, weights, terms, pulls, equal):
     """Gradient with respect to the input times."""
-    (n_trials, n_pre), n_post = since.shape, terms.shape[1]
-    trials, inputs = _side(n_trials, TILE[since.dtype]), _side(n_pre, TILE[since.dtype])
+    (n_trials, n_pre), n_post = times.shape, terms.shape[1]
+    trials, inputs = _side(n_trials, TILE[times.dtype]), _side(n_pre, TILE[times.dtype])
     tiles = triton.cdiv(n_trials, trials), triton.cdiv(n_pre, inputs)
     per_slice, n_slices = _slices(n_post, tiles)
-    slices = since.new_empty((n_slices, n_trials, n_pre))
+    slices = times.new_empty((n_slices, n_trials, n_pre))
     _pull_times[(*tiles, n_slices)](
-        since,
+        times,
         # Rows of neurons, so that a program reads along the memory.
         weights.T.contiguous(),
         terms.T.contiguous(),
-        share.T.contiguous(),
+        pulls.T.contiguous(),
         slices,
         n_trials,
         n_pre,
@@ -220,18 +164,16 @@ def _scan(
     order,
     n_events,
     weights,
-    spikes,
-    terms,
-    gain,
+    spike_times,
+    slopes,
     n_pre,
     n_post,
-    smallest_slope: tl.constexpr,  # or it would be rounded to float32
     equal: tl.constexpr,
     single: tl.constexpr,
     INPUTS: tl.constexpr,
     NEURONS: tl.constexpr,
 ):
-    """Spike times of a block of neurons in one trial, and what the gradient needs."""
+    """Spike times of a block of neurons in one trial, and the slopes of the membrane there."""
     trial = tl.program_id(0).to(tl.int64)
     neuron = tl.program_id(1) * NEURONS + tl.arange(0, NEURONS)
     exists = neuron < n_post
@@ -267,18 +209,15 @@ def _scan(
         spike = peak - _crossing_before_peak(tl.exp(peak) / first, single)
         decay = tl.exp(-spike)
         slope = first * decay - 1
-        term = tl.where(spiked, spike, -1.0)
     else:
         square = first * first - 4 * second
         root = tl.sqrt(tl.maximum(square, 0.0))
         spike = tl.log(2 * second / (first + root))
         decay = tl.exp(-spike)
         slope = second * decay * decay - 1
-        term = tl.where(spiked, decay, 2.0)
     at = trial * n_post + neuron
-    tl.store(spikes + at, tl.where(spiked, spike, float("inf")), exists)
-    tl.store(terms + at, term, exists)
-    tl.store(gain + at, tl.where(spiked, decay / tl.maximum(slope, smallest_slope), 0.0), exists)
+    tl.store(spike_times + at, tl.where(spiked, spike, float("inf")), exists)
+    tl.store(slopes + at, tl.where(spiked, slope, 0.0), exists)
 
 
 @triton.jit
@@ -362,9 +301,9 @@ def _crossing_before_peak(inverse, single: tl.constexpr):
 
 @triton.jit
 def _pull_weights(
-    since,
+    times,
     terms,
-    share,
+    pulls,
     slices,
     n_trials,
     n_pre,
@@ -379,32 +318,32 @@ def _pull_weights(
     o = tl.program_id(1) * NEURONS + tl.arange(0, NEURONS)
     part = tl.program_id(2)
     start, stop = part * per_slice, tl.minimum((part + 1) * per_slice, n_trials)
-    since += start.to(tl.int64) * n_pre
+    times += start.to(tl.int64) * n_pre
     terms += start.to(tl.int64) * n_post
-    share += start.to(tl.int64) * n_post
+    pulls += start.to(tl.int64) * n_post
     # Reading the zeros, rather than making them, lays the tile out over threads as in the memory.
     at = (part.to(tl.int64) * n_pre + i[:, None]) * n_post + o[None, :]
     exists = (i < n_pre)[:, None] & (o < n_post)[None, :]
     total = tl.load(slices + at, exists, other=0.0)
     for _ in range(start, stop):
-        t = tl.load(since + i, i < n_pre, other=float("inf"))
+        t = tl.load(times + i, i < n_pre, other=float("inf"))
         term = tl.load(terms + o, o < n_post, other=0.0)
-        g = tl.load(share + o, o < n_post, other=0.0)
+        g = tl.load(pulls + o, o < n_post, other=0.0)
         growth = _growth(t)
         d = _delay(t[:, None], growth[:, None], term[None, :], equal)
         total += growth[:, None] * tl.where(d > 0, d * g[None, :], 0.0)
-        since += n_pre
+        times += n_pre
         terms += n_post
-        share += n_post
+        pulls += n_post
     tl.store(slices + at, total, exists)
 
 
 @triton.jit
 def _pull_times(
-    since,
+    times,
     weights,
     terms,
-    share,
+    pulls,
     slices,
     n_trials,
     n_pre,
@@ -415,30 +354,30 @@ def _pull_times(
     INPUTS: tl.constexpr,
 ):
     """Sum over a slice of the neurons of w e^t (1 - d), or w e^t (1 - 2 d) for τ_m = 2 τ_s, for a
-    tile (trial, input); see `_delay`. `weights`, `terms` and `share` have a row for every neuron.
+    tile (trial, input); see `_delay`. `weights`, `terms` and `pulls` have a row for every neuron.
     """
     b = tl.program_id(0) * TRIALS + tl.arange(0, TRIALS)
     i = tl.program_id(1) * INPUTS + tl.arange(0, INPUTS)
     part = tl.program_id(2)
     exists = (b < n_trials)[:, None] & (i < n_pre)[None, :]
     inside = b.to(tl.int64)[:, None] * n_pre + i[None, :]
-    t = tl.load(since + inside, exists, other=float("inf"))
+    t = tl.load(times + inside, exists, other=float("inf"))
     growth = _growth(t)
     start, stop = part * per_slice, tl.minimum((part + 1) * per_slice, n_post)
     weights += start.to(tl.int64) * n_pre
     terms += start.to(tl.int64) * n_trials
-    share += start.to(tl.int64) * n_trials
-    total = tl.zeros([TRIALS, INPUTS], since.dtype.element_ty)
+    pulls += start.to(tl.int64) * n_trials
+    total = tl.zeros([TRIALS, INPUTS], times.dtype.element_ty)
     for _ in range(start, stop):
         w = tl.load(weights + i, i < n_pre, other=0.0)
         term = tl.load(terms + b, b < n_trials, other=0.0)
-        g = tl.load(share + b, b < n_trials, other=0.0)
+        g = tl.load(pulls + b, b < n_trials, other=0.0)
         d = _delay(t, growth, term[:, None], equal)
         slope = 1 - d if equal else 1 - 2 * d
         total += w[None, :] * tl.where(d > 0, slope * g[:, None], 0.0)
         weights += n_pre
         terms += n_trials
-        share += n_trials
+        pulls += n_trials
     tl.store(slices + part.to(tl.int64) * n_trials * n_pre + inside, growth * total, exists)
 
 

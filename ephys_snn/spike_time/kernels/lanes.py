@@ -4,27 +4,23 @@ A kernel that carries the state of many neurons through a loop wants that state 
 one test for all of them. Numba's loops over arrays keep it in memory. `LanesType` is the vector
 type that Numba lacks, which LLVM maps onto the vector registers of the processor it compiles for.
 Its lanes are a block of neurons (32 in float32, 16 in float64), or a group of 8 inputs, for which
-the names end in ``_group``.
+the names end in ``_group``. An array's index is an integer or a tuple, and never negative.
 
-=====================  ===========================================================
-``load(a, i)``         a[i : i + lanes] of a flat array
-``store(a, i, x)``     a[i : i + lanes] = x
-``spread(s)``          the number s in every lane
-``spread_from(a, i)``  the number a[i] in every lane
-``item(a, i)``         the number a[i]; ``put(a, i, s)`` sets it
-``x + y``, -, *        lane by lane
-``fused(x, y, z)``     x * y + z, with one rounding where the processor offers it
-``fused_difference``   ``(x, y, z)``: x * y - z, likewise
-``at_least(x, y)``     an integer whose bit k is 1 where x[k] >= y[k]
-``where_positive``     ``(x, y)``: y[k] where x[k] > 0, else 0
-``where_nonzero``      ``(x, y, z)``: y[k] where x[k] is not 0, else z[k]
-``larger(x, y)``       the larger of x[k] and y[k]
-``total(x)``           the sum over the lanes, by halves; ``largest(x)`` the largest of them
-``folded_product``     ``(x, y)``: a group with the products, added up in pieces
-``gather_group``       ``(a, j, i, o)``: a[j[i] + o], …, a[j[i + 7] + o]
-``running_total(x)``   the sums over the lanes up to each one
-``lowest_bit(bits)``   the index of the lowest 1 in an integer other than 0
-=====================  ===========================================================
+========================  ========================================================
+``load(a, i)``            the lanes that begin at a[i] and go on along the last axis
+``store(a, i, x)``        write them
+``load_scalar(a, i)``     the number a[i]; ``store_scalar(a, i, s)`` writes it
+``spread(s)``             the number s in every lane
+``spread_from(a, i)``     the number a[i] in every lane
+``gather_group``          ``(a, i, j, k)``: the numbers j[k], …, j[k + 7] places after a[i]
+``x + y``, ``x * y``      lane by lane
+``fma(x, y, z)``          x * y + z, with one rounding where the processor offers it
+``fms(x, y, z)``          x * y - z, likewise
+``at_least(x, y)``        an integer whose bit k is 1 where x[k] >= y[k]
+``where_positive(x, y)``  y[k] where x[k] > 0, else 0
+``cumulative_sum(x)``     the sums over the lanes up to each one
+``ctz(bits)``             the index of the lowest 1 in an integer other than 0
+========================  ========================================================
 """
 
 import operator
@@ -69,13 +65,27 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, fe_type.vector)
 
 
-def _pointer(context, builder, array_type, array, index):
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [index])
+def _index(index):
+    """Type to which the type of an index, an integer or a tuple, is converted."""
+    if isinstance(index, types.BaseTuple):
+        return types.UniTuple(types.intp, len(index))
+    return types.intp
 
 
-def _address(context, builder, array_type, array, index, lanes):
-    pointer = _pointer(context, builder, array_type, array, index)
+def _element(context, builder, signature, arguments, position=0):
+    """Where an element is, of the array and index that are the arguments at a position."""
+    array_type, index_type = signature.args[position : position + 2]
+    array, index = arguments[position : position + 2]
+    is_tuple = isinstance(index_type, types.BaseTuple)
+    indices = cgutils.unpack_tuple(builder, index) if is_tuple else [index]
+    array = context.make_array(array_type)(context, builder, array)
+    # Without wrapping around: a negative index would take a comparison every time.
+    return cgutils.get_item_pointer(context, builder, array_type, array, indices)
+
+
+def _address(context, builder, signature, arguments, lanes):
+    """Where the lanes are that begin at an element."""
+    pointer = _element(context, builder, signature, arguments)
     return builder.bitcast(pointer, lanes.vector.as_pointer())
 
 
@@ -86,16 +96,22 @@ def _broadcast(builder, lanes, number):
     return builder.shuffle_vector(first, undefined, everywhere)
 
 
+def _pick(builder, lanes, chosen):
+    """Some of the lanes."""
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), [*chosen])
+    return builder.shuffle_vector(lanes, lanes, mask)
+
+
 def _define_load(lanes_of):
     @intrinsic
     def load(typingctx, array, index):
         lanes = lanes_of(array.dtype)
 
         def generate(context, builder, signature, arguments):
-            address = _address(context, builder, signature.args[0], *arguments, lanes)
+            address = _address(context, builder, signature, arguments, lanes)
             return builder.load(address, align=array.dtype.bitwidth // 8)
 
-        return lanes(array, types.intp), generate
+        return lanes(array, _index(index)), generate
 
     return load
 
@@ -122,46 +138,65 @@ def store(typingctx, array, index, lanes):
     """Write `lanes` to `array` from `index` on."""
 
     def generate(context, builder, signature, arguments):
-        address = _address(context, builder, signature.args[0], *arguments[:2], lanes)
+        address = _address(context, builder, signature, arguments, lanes)
         builder.store(arguments[2], address, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, lanes), generate
+    return types.void(array, _index(index), lanes), generate
+
+
+@intrinsic
+def load_scalar(typingctx, array, index):
+    """array[index]."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.load(_element(context, builder, signature, arguments))
+
+    return array.dtype(array, _index(index)), generate
+
+
+@intrinsic
+def store_scalar(typingctx, array, index, number):
+    """array[index] = number."""
+
+    def generate(context, builder, signature, arguments):
+        builder.store(arguments[2], _element(context, builder, signature, arguments))
+        return context.get_dummy_value()
+
+    return types.void(array, _index(index), array.dtype), generate
 
 
 @intrinsic
 def spread_from(typingctx, array, index):
-    """The number array[index] in every lane; `array` is flat and `index` not negative."""
+    """The number array[index] in every lane."""
 
     def generate(context, builder, signature, arguments):
-        number = builder.load(_pointer(context, builder, signature.args[0], *arguments))
+        number = builder.load(_element(context, builder, signature, arguments))
         return _broadcast(builder, _block(array.dtype), number)
 
-    return _block(array.dtype)(array, types.intp), generate
+    return _block(array.dtype)(array, _index(index)), generate
 
 
 @intrinsic
-def gather_group(typingctx, array, offsets, index, shift):
-    """array[offsets[index + k] + shift] for the k of a group; all arrays flat."""
+def gather_group(typingctx, array, index, offsets, first):
+    """The numbers that lie offsets[first], … and 7 more places after array[index]."""
     lanes = _group(array.dtype)
 
     def generate(context, builder, signature, arguments):
-        values, places, first, shift = arguments
-        values_type, places_type = signature.args[:2]
+        start = _element(context, builder, signature, arguments)
+        place = _element(context, builder, signature, arguments, 2)
         gathered = ir.Constant(lanes.vector, ir.Undefined)
         for k in range(lanes.count):
-            at = builder.add(first, ir.Constant(first.type, k))
-            place = builder.load(_pointer(context, builder, places_type, places, at))
-            place = builder.add(place, shift)
-            number = builder.load(_pointer(context, builder, values_type, values, place))
+            offset = builder.load(builder.gep(place, [ir.Constant(ir.IntType(64), k)]))
+            number = builder.load(builder.gep(start, [offset]))
             gathered = builder.insert_element(gathered, number, ir.Constant(ir.IntType(32), k))
         return gathered
 
-    return lanes(array, offsets, types.intp, types.intp), generate
+    return lanes(array, _index(index), offsets, _index(first)), generate
 
 
 @intrinsic
-def running_total(typingctx, x):
+def cumulative_sum(typingctx, x):
     """The sums over the lanes up to each one."""
 
     def generate(context, builder, signature, arguments):
@@ -176,28 +211,6 @@ def running_total(typingctx, x):
         return lanes
 
     return x(x), generate
-
-
-@intrinsic
-def item(typingctx, array, index):
-    """array[index] of a flat array, without the detour for negative indices."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.load(_pointer(context, builder, signature.args[0], *arguments))
-
-    return array.dtype(array, types.intp), generate
-
-
-@intrinsic
-def put(typingctx, array, index, number):
-    """array[index] = number in a flat array, without the detour for negative indices."""
-
-    def generate(context, builder, signature, arguments):
-        address = _pointer(context, builder, signature.args[0], *arguments[:2])
-        builder.store(arguments[2], address)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, array.dtype), generate
 
 
 def _define_operator(python_operator, instruction):
@@ -215,7 +228,6 @@ def _define_operator(python_operator, instruction):
 
 
 _define_operator(operator.add, "fadd")
-_define_operator(operator.sub, "fsub")
 _define_operator(operator.mul, "fmul")
 
 
@@ -229,7 +241,7 @@ def _multiply_add(builder, lanes, x, y, z):
 
 
 @intrinsic
-def fused(typingctx, x, y, z):
+def fma(typingctx, x, y, z):
     """x * y + z, with one rounding where the processor offers it."""
 
     def generate(context, builder, signature, arguments):
@@ -239,7 +251,7 @@ def fused(typingctx, x, y, z):
 
 
 @intrinsic
-def fused_difference(typingctx, x, y, z):
+def fms(typingctx, x, y, z):
     """x * y - z, with one rounding where the processor offers it."""
 
     def generate(context, builder, signature, arguments):
@@ -258,10 +270,8 @@ def at_least(typingctx, x, y):
         # By pieces of a register: compilers pack the bits of longer vectors in a roundabout way.
         bits = ir.Constant(ir.IntType(64), 0)
         for start in range(0, x.count, width):
-            piece = ir.Constant(
-                ir.VectorType(ir.IntType(32), width), [*range(start, start + width)]
-            )
-            left, right = (builder.shuffle_vector(v, v, piece) for v in arguments)
+            piece = range(start, start + width)
+            left, right = (_pick(builder, v, piece) for v in arguments)
             comparison = builder.fcmp_ordered(">=", left, right)
             piece_bits = builder.zext(
                 builder.bitcast(comparison, ir.IntType(width)), ir.IntType(64)
@@ -285,80 +295,7 @@ def where_positive(typingctx, x, y):
 
 
 @intrinsic
-def where_nonzero(typingctx, x, y, z):
-    """y[k] where x[k] is not 0, else z[k]."""
-
-    def generate(context, builder, signature, arguments):
-        x_lanes, *choices = arguments
-        nonzero = builder.fcmp_unordered("!=", x_lanes, ir.Constant(x.vector, None))
-        return builder.select(nonzero, *choices)
-
-    return x(x, y, z), generate
-
-
-@intrinsic
-def folded_product(typingctx, x, y):
-    """x * y as a group, to which pieces of the block of that length have been added up."""
-    group = _group(x.dtype)
-
-    def generate(context, builder, signature, arguments):
-        folded = None
-        for start in range(0, x.count, group.count):
-            lanes = [*range(start, start + group.count)]
-            piece = ir.Constant(ir.VectorType(ir.IntType(32), group.count), lanes)
-            left, right = (builder.shuffle_vector(v, v, piece) for v in arguments)
-            if folded is None:
-                folded = builder.fmul(left, right)
-            else:
-                folded = _multiply_add(builder, group, left, right, folded)
-        return folded
-
-    return group(x, y), generate
-
-
-def _define_reduction(combine):
-    @intrinsic
-    def reduction(typingctx, x):
-        def generate(context, builder, signature, arguments):
-            lanes = arguments[0]
-            count = x.count
-            while count > 1:
-                count //= 2
-                halves = [
-                    ir.Constant(
-                        ir.VectorType(ir.IntType(32), count), list(range(start, start + count))
-                    )
-                    for start in (0, count)
-                ]
-                lower, upper = (builder.shuffle_vector(lanes, lanes, half) for half in halves)
-                lanes = combine(builder, lower, upper)
-            return builder.extract_element(lanes, ir.Constant(ir.IntType(32), 0))
-
-        return x.dtype(x), generate
-
-    return reduction
-
-
-def _larger(builder, x, y):
-    return builder.select(builder.fcmp_ordered(">", x, y), x, y)
-
-
-@intrinsic
-def larger(typingctx, x, y):
-    """The larger of x[k] and y[k]."""
-
-    def generate(context, builder, signature, arguments):
-        return _larger(builder, *arguments)
-
-    return x(x, y), generate
-
-
-total = _define_reduction(lambda builder, x, y: builder.fadd(x, y))
-largest = _define_reduction(_larger)
-
-
-@intrinsic
-def lowest_bit(typingctx, bits):
+def ctz(typingctx, bits):
     """Index of the lowest 1 in an integer other than 0."""
 
     def generate(context, builder, signature, arguments):

@@ -20,102 +20,21 @@ d_i = T - t_i > 0,
     \frac{\partial T}{\partial t_i} = \frac{w_i\,k'(d_i)}{\dot V(T)}, \qquad
     \dot V(T) = \sum_i w_i\,k'(d_i).
 
-It diverges where V only just reaches the threshold; V̇(T) is therefore taken to be at least
-a smallest slope, `SMALLEST_SLOPE` unless said otherwise.
+The errors that `backward` receives are already divided by V̇(T).
 """
-
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-from ephys_snn.lif import LIF
-
-SMALLEST_SLOPE = 0.05
-"""Smallest slope of the membrane at threshold that the gradient sees, in units of θ / τ_m."""
 
 CHUNK = 2**24
 """Largest number of (trial, pre, post) elements that the gradient holds at once."""
 
 
-class Causes(NamedTuple):
-    """What `backward` needs of a `forward` pass; times in τ_m, weights in θ."""
-
-    lif: LIF
-    times: Tensor  # (trial, pre)
-    weights: Tensor  # (pre, post)
-    spike_times: Tensor  # (trial, post)
-    smallest_slope: float
-
-
-def forward(times: Tensor, weights: Tensor, lif: LIF, smallest_slope: float = SMALLEST_SLOPE):
-    """First spike times, and what the gradient needs.
-
-    Parameters
-    ----------
-    times : Tensor, shape (trial, pre)
-        Input spike times in ms, ``inf`` where silent.
-    weights : Tensor, shape (pre, post)
-        Weights, of the same dtype on the same device.
-    lif : LIF
-        Neuron parameters.
-    smallest_slope : float
-        Smallest slope of the membrane at threshold that the gradient sees, in θ / τ_m.
-
-    Returns
-    -------
-    Tensor, shape (trial, post)
-        Spike times in ms, ``inf`` where silent.
-    Causes
-        For `backward`.
-    """
-    times, weights = times / lif.tau_m, weights / lif.threshold
-    spike_times = _scan(times, weights, lif.equal_time_constants)
-    return spike_times * lif.tau_m, Causes(lif, times, weights, spike_times, smallest_slope)
-
-
-def backward(causes, grad_spike_times: Tensor, want_times: bool = True):
-    """Gradients of a function of the spike times.
-
-    Parameters
-    ----------
-    causes : Causes
-        From `forward`.
-    grad_spike_times : Tensor, shape (trial, post)
-        The function's gradient with respect to the spike times; ignored where silent.
-    want_times : bool
-        Whether the gradient with respect to the input times is wanted.
-
-    Returns
-    -------
-    Tensor, shape (trial, pre)
-        Gradient with respect to the input times; None if it is not wanted.
-    Tensor, shape (pre, post)
-        Gradient with respect to the weights.
-    """
-    lif, times, weights, spike_times, smallest_slope = causes
-    grad_times = torch.zeros_like(times) if want_times else None
-    grad_weights = torch.zeros_like(weights)
-    n_trials = max(1, CHUNK // max(1, weights.numel()))
-    for start in range(0, len(times), n_trials):
-        chunk = slice(start, start + n_trials)
-        spiked = torch.isfinite(spike_times[chunk])
-        since_input = spike_times[chunk, None, :] - times[chunk, :, None]
-        causal = (since_input > 0) & spiked[:, None, :]
-        value, slope = _response(torch.where(causal, since_input, 0), lif.equal_time_constants)
-        value, slope = torch.where(causal, value, 0), torch.where(causal, slope, 0) * weights
-        slope_at_threshold = slope.sum(dim=1).clamp(min=smallest_slope)
-        share = torch.where(spiked, grad_spike_times[chunk], 0) / slope_at_threshold
-        if want_times:
-            grad_times[chunk] = (slope * share[:, None, :]).sum(dim=2)
-        grad_weights -= (value * share[:, None, :]).sum(dim=0)
-    return grad_times, grad_weights * (lif.tau_m / lif.threshold)
-
-
-def _scan(times, weights, equal):
-    """Spike times in τ_m, input by input for all trials and neurons at once."""
+def forward(times: Tensor, weights: Tensor, equal: bool):
+    """Spike times and the slopes of the membrane there, see `ephys_snn.spike_time.kernels`."""
     times, order = times.sort(dim=1)
     spike_times = times.new_full((len(times), weights.shape[1]), torch.inf)
+    slopes = torch.zeros_like(spike_times)
     states = times.new_zeros((2, *spike_times.shape))
     n_events = int(torch.isfinite(times).sum(dim=1).max()) if times.numel() else 0
     until_next = torch.diff(times, dim=1, append=times.new_full((len(times), 1), torch.inf))
@@ -125,8 +44,33 @@ def _scan(times, weights, equal):
         delay = (_crossing_equal if equal else _crossing_double)(*states)
         crosses = (delay < interval) & torch.isinf(spike_times) & torch.isfinite(present)
         spike_times = torch.where(crosses, present + delay, spike_times)
+        slopes = torch.where(crosses, _slope(states, delay, equal), slopes)
         states = _decay(states, interval, equal)
-    return spike_times
+    return spike_times, slopes
+
+
+def backward(
+    times: Tensor,
+    weights: Tensor,
+    spike_times: Tensor,
+    errors: Tensor,
+    equal: bool,
+    want_times: bool,
+):
+    """Gradients of times and weights, see `ephys_snn.spike_time.kernels`."""
+    grad_times = torch.zeros_like(times) if want_times else None
+    grad_weights = torch.zeros_like(weights)
+    n_trials = max(1, CHUNK // max(1, weights.numel()))
+    for start in range(0, len(times), n_trials):
+        chunk = slice(start, start + n_trials)
+        since_input = spike_times[chunk, None, :] - times[chunk, :, None]
+        causal = (since_input > 0) & torch.isfinite(spike_times[chunk, None, :])
+        value, slope = _response(torch.where(causal, since_input, 0), equal)
+        of_inputs = torch.where(causal, errors[chunk, None, :], 0)
+        if want_times:
+            grad_times[chunk] = (slope * weights * of_inputs).sum(dim=2)
+        grad_weights -= (value * of_inputs).sum(dim=0)
+    return grad_times, grad_weights
 
 
 def _response(s, equal):
@@ -135,6 +79,12 @@ def _response(s, equal):
     if equal:
         return s * decay, (1 - s) * decay
     return decay - decay**2, 2 * decay**2 - decay
+
+
+def _slope(states, delay, equal):
+    """V̇ a delay after the states, where V = 1: I - V, or 2 Y u² - X u = Y u² - 1."""
+    decay = torch.exp(-torch.where(torch.isfinite(delay), delay, 0))
+    return states[1] * (decay if equal else decay**2) - 1
 
 
 def _add(states, weights, equal):
