@@ -133,6 +133,26 @@ def test_modules_form_no_circle():
     assert not sorted_or_circle(edges)
 
 
+def test_other_rooms_are_entered_by_the_door():
+    """What a room offers is in its `__init__`; only tests and benchmarks look behind it."""
+    named, behind = modules(), {}
+    for module, imported in graph().items():
+        for other in imported:
+            if room_of(module) != room_of(other) and "." in other \
+                    and named[other].name not in ("__init__.py", "__main__.py"):
+                behind.setdefault(module, set()).add(other)
+    assert not behind
+
+
+def test_rooms_are_of_a_size_to_live_in():
+    for folder in {path.parent for path in modules().values()}:
+        n_modules = len([path for path in folder.glob("*.py") if path.name != "__init__.py"])
+        assert n_modules <= 12, f"{folder} has {n_modules} modules"
+    for name, path in modules().items():
+        n_lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert n_lines <= 450, f"{name} has {n_lines} lines"
+
+
 def test_every_room_says_what_it_is_for():
     for name, path in modules().items():
         if path.name == "__init__.py":

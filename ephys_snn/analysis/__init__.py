@@ -16,10 +16,12 @@ from ephys_snn.analysis.runner import (
     results_path,
     run,
 )
+from ephys_snn.analysis.statistics import wilson_interval
 
 __all__ = ["PACKAGES", "Addition", "Pipeline", "PipelineResult", "StudyColumns",
            "add_compare_option", "analyse_besides", "analysis_parser", "open_control", "pipelines",
-           "provenance", "results_folder", "results_path", "run", "write_results"]
+           "provenance", "results_folder", "results_path", "run", "wilson_interval",
+           "write_results"]
 
 # In the order of the report.
 PACKAGES = (

@@ -38,12 +38,15 @@ def balanced_trials(label: np.ndarray, max_trials: int, rng: np.random.Generator
     return np.sort(order[:max_trials])
 
 
-def proportional_trials(label: np.ndarray, n_trials: int, rng: np.random.Generator) -> np.ndarray:
-    """A random choice of about `n_trials` trials, every class in proportion, but at least two.
+def proportional_trials(label: np.ndarray, n_trials: int, rng: np.random.Generator,
+                        least: int = 2) -> np.ndarray:
+    """A random choice of about `n_trials` trials, every class in proportion, but at least a few.
 
     Parameters
     ----------
     label : (trial,) str
+    least : int
+        Of every class, if it has so many.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def proportional_trials(label: np.ndarray, n_trials: int, rng: np.random.Generat
     chosen = []
     for each in np.unique(label):
         members = np.flatnonzero(label == each)
-        number = max(2, round(len(members) * n_trials / len(label)))
+        number = max(least, round(len(members) * n_trials / len(label)))
         chosen.append(rng.choice(members, min(number, len(members)), replace=False))
     return np.sort(np.concatenate(chosen))
 

@@ -132,6 +132,9 @@ def choose_windows(recording: Recording, until: str | None = None,
     if not windows.used.any():
         raise InputError(f"no trial has a response window ({windows.description}); "
                          "choose one with --window START STOP")
+    if not windows.durations[windows.used].max() > 0:
+        raise InputError(f"all response windows ({windows.description}) last 0 ms; choose one with "
+                         "--window START STOP")
     if not is_recorded(windows, recording).any():
         where = " of their Segments" if SEGMENT_START in trials.annotations else \
             f", {recording.t_start:g} to {recording.t_stop:g} ms"

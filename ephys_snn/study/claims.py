@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis.statistics import wilson_interval
+from ephys_snn.analysis import wilson_interval
 from ephys_snn.recording import Recording
 
 NULL_LEVEL = 0.01  # pathways must beat random sets at this level

@@ -116,6 +116,8 @@ def shuffle_variance(x: np.ndarray, y: np.ndarray, code: np.ndarray) -> np.ndarr
     """
     classes, sizes = np.unique(code, return_counts=True)
     several = classes[sizes > 1]
+    if not len(several):
+        return np.zeros((x.shape[1], y.shape[1]))
     squares = [np.stack([np.square(r[code == c]).sum(axis=0, dtype=np.float64) for c in several])
                for r in (x, y)]
     return squares[0].T @ (squares[1] / (sizes[sizes > 1] - 1)[:, None])

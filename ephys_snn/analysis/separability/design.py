@@ -108,7 +108,7 @@ def plan(recording: Recording, windows: ResponseWindows, settings: SeparabilityS
                      f"in every fold, and the smallest has {sizes[kept].min()}")
     trials, block_trials = np.flatnonzero(kept[codes]), settings.block_trials
     if len(trials) > settings.max_trials:
-        thinned = proportional_trials(label[trials], settings.max_trials, rng)
+        thinned = proportional_trials(label[trials], settings.max_trials, rng, least=n_folds)
         # A block of neighbours shrinks with the trials.
         block_trials = max(1, round(block_trials * len(thinned) / len(trials)))
         notes.append(f"{len(thinned)} of {len(trials)} trials are decoded, every class in "

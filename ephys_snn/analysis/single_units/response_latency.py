@@ -136,6 +136,8 @@ def response_latency(times: np.ndarray, length: float, n_trials: int, baseline_s
     float, ms
         nan where nothing exceeds it.
     """
+    if not length > 0:
+        return np.nan
     times = np.sort(times)
     step = length / STEPS
     if resolution:

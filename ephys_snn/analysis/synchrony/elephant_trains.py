@@ -68,8 +68,10 @@ def measure_trains(trains: list[np.ndarray], n_bins: int, bin_width: float, max_
     complexity = events.epoch.array_annotations["complexity"].astype(int)
     synchronous = complexity[complexity >= 2]
     correlation, correlogram = _correlations(centred, pairs)
-    return Measured(contrast.max(), synchronous.sum() / complexity.sum(), correlation, scale,
-                    contrast, correlogram, len(synchronous), int(complexity.max()))
+    n_spikes = complexity.sum()  # none where a surrogate cuts all responses off
+    return Measured(contrast.max(), synchronous.sum() / n_spikes if n_spikes else np.nan,
+                    correlation, scale, contrast, correlogram, len(synchronous),
+                    int(complexity.max(initial=0)))
 
 
 def _spike_contrast(trains: list[np.ndarray], n_bins: int, bin_width: float, max_scale: float

@@ -64,7 +64,7 @@ def plot_elephant(curves: dict[str, Curves], table: pd.DataFrame, title: str) ->
         figure.suptitle(title, fontsize=10.5)
         rate, contrast, correlogram, bars = figure.subplots(2, 2).ravel()
         palette = mpl.colormaps[AREA_COLORS](np.linspace(0, 0.9, max(1, len(curves))))
-        colors = dict(zip(curves, palette, strict=True))
+        colors = dict(zip(curves, palette, strict=False))
         for area, curve in curves.items():
             color = colors[area]
             rate.plot(curve.time, curve.rate, color=color, label=area, drawstyle="steps-mid", lw=1)
@@ -84,7 +84,10 @@ def plot_elephant(curves: dict[str, Curves], table: pd.DataFrame, title: str) ->
         styles = [Line2D([], [], color="k", lw=1.5, label="recorded"),
                   Line2D([], [], color="k", lw=1, ls=":",
                          label="responses shuffled across trials of a class")]
-        rate.legend(title="area", ncols=1 + len(curves) // 5)
+        if curves:
+            rate.legend(title="area", ncols=1 + len(curves) // 5)
+        else:
+            _say(rate, "no area can respond before\nits own decision")
         contrast.legend(handles=styles, loc="upper left")
         _draw_correlations(bars, table, colors)
         for axes, key in ((contrast, "contrast"), (correlogram, "correlogram")):

@@ -75,7 +75,7 @@ def analyse(recording: Recording, windows: ResponseWindows,
     return PipelineResult(
         "unitary_events", {"unitary_events": table}, _draw(recording, found, settings),
         {"unitary_events": {**settings._asdict(), "units": found[0].unit_names,
-                            "n_trials": {each.class_name or "all": len(each.trial)
+                            "n_trials": {_class_in_table(each): len(each.trial)
                                          for each in found}}},
         _summarise(found, table, settings),
         [*refused, *_warnings(recording, table, settings, chosen is None)])
@@ -126,7 +126,7 @@ def _summarise(found: Sequence[UnitaryEvents], table: pd.DataFrame,
                  f"predict (p <= {settings.alpha:g}), and how many there are in trials shuffled "
                  "within a class."]
     for events in found:
-        rows = table[table["class"] == (events.class_name or "all")]
+        rows = table[table["class"] == _class_in_table(events)]
         text = (f"  {len(events.trial)} trials{_of_class(events.class_name)}: "
                 f"{events.n_significant} of {int(rows['p_value'].notna().sum())} windows")
         if events.n_significant:
@@ -139,6 +139,10 @@ def _summarise(found: Sequence[UnitaryEvents], table: pd.DataFrame,
                                  if len(passed) else ""))
         sentences.append(text + ".")
     return sentences
+
+
+def _class_in_table(events: UnitaryEvents) -> str:
+    return "all" if events.class_name is None else events.class_name
 
 
 def _stretches(rows: pd.DataFrame, step: float) -> str:
