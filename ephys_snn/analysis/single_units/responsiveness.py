@@ -122,7 +122,10 @@ def analyse_responsiveness(recording: Recording, windows: ResponseWindows, basel
     after = recording.responses(response)
     seconds_before = baseline.windows.durations[both] / 1000
     seconds_after = response.durations[both] / 1000
-    differences = after.count / seconds_after[:, None] - before.count / seconds_before[:, None]
+    # A window of no length has no spikes: a rate of 0, as far as anybody knows.
+    rates = [count / np.where(seconds > 0, seconds, 1.0)[:, None] for count, seconds in
+             ((after.count, seconds_after), (before.count, seconds_before))]
+    differences = rates[0] - rates[1]
     n_trials, n_units = differences.shape
     spiked = (after.count.sum(axis=0) + before.count.sum(axis=0)) > 0
     deciding = recording.output_units(windows)
