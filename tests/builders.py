@@ -1,16 +1,23 @@
 """Recordings and files that tests make up."""
 
+import argparse
 from pathlib import Path
 
 import neo
 import numpy as np
 import quantities as pq
 
+from ephys_snn.analysis import analysis_parser
 from ephys_snn.recording import Recording, Trials, Units
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TAU = 10.0  # ms, of the reference networks
 TRIAL_PERIOD, TRIAL_DURATION = 100.0, 90.0  # ms
+
+
+def analysis_options(add_options, *words: str) -> argparse.Namespace:
+    """The options of a pipeline as its command line parses them, without progress bars."""
+    return analysis_parser("test", "", add_options).parse_args(["file.nix", "--quiet", *words])
 
 
 def recording_of_layers(layers: dict[str, np.ndarray], labels: np.ndarray,

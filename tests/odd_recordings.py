@@ -82,7 +82,7 @@ SHARED = ([], [], [], [],
           ["--baseline", "-10", "0"], ["--baseline", "-10", "0", "--psth", "A/0"],
           ["--areas", "A,B"], ["--one-area", "X"])
 OWN = {
-    "synchrony": ([], ["--shuffle-neighbours", "2"], ["--dither", "1"], ["--bin", "0.5"],
+    "synchrony": ([], ["--block-trials", "2"], ["--dither", "1"], ["--bin", "0.5"],
                   ["--unitary-events", "--ue-bin", "1", "--ue-window", "5"],
                   ["--elephant-units", "2"], ["--null-trials", "3"]),
     "information_gain": ([], ["--block-trials", "2"], ["--block-trials", "50"],

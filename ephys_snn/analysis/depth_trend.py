@@ -1,118 +1,70 @@
-"""Does a value change along an ordered row of areas?
+"""Does a value grow along an ordered row of areas?
 
-Two questions are asked of it, and two things can be exchangeable:
+Without a trend every order of the areas is as likely as theirs, so areas change places. Units do
+not: that areas differ in any way, a trend or not, would be enough to make orders of units
+significant. Four areas are the fewest whose orders allow p < 0.05.
 
-*units* (`trend_of_units`): every unit has a value of its own. Without a trend, which area a unit
-lies in says nothing of its value, so units change places among the areas. That areas differ in any
-way, a trend or not, is enough to be significant.
-
-*areas* (`trend_of_areas`): every area has one value, or one of every class; classes share the units
-and the trials of an area and are no sample of their own. Without a trend every order of the areas
-is as likely as theirs, so areas change places; three areas have too few orders for p < 0.05.
+Areas of one network or one animal are still one network or animal. What its kind does, a sample
+of recordings tells (`ephys_snn.report.study`).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from ephys_snn.analysis.statistics import (
-    bootstrap_difference,
-    bootstrap_interval,
-    permutation_p_value,
-)
+from ephys_snn.analysis.statistics import permutation_p_value
 
-N_RESAMPLES = 1000
-MIN_AREAS = 3  # for areas to have another order than theirs and its reverse
+MIN_AREAS = 4
 LAST_EXACT_ORDER = 8  # areas whose orders are all tried; more are sampled
 SAMPLED_ORDERS = 10_000
+ONE_RECORDING = ("trends with depth are those of this recording: its units and areas are no sample "
+                 "of other recordings, which a study compares")
 
 
 class DepthTrend(NamedTuple):
-    """How a value changes along an ordered row of areas.
+    """Whether a value grows along an ordered row of areas.
 
     Attributes
     ----------
-    difference, difference_low, difference_high : float
-        Last area minus first, and its 95 % bootstrap interval.
-    spearman_rho, rho_low, rho_high : float
-        Rank correlation with the position of the area, and its 95 % bootstrap interval over units;
-        nan where nothing varies, the interval also where areas are the sample.
+    spearman_rho : float
+        Rank correlation with the position of the area; nan of fewer than three areas, or of
+        values that are all equal.
     p_value : float
-        Two-sided where units change places among areas, else one-sided, of a growth.
+        One-sided, of a growth, among all orders of the areas; nan of fewer than `MIN_AREAS`.
+    note : str
+        Why one of them is missing; '' where none is.
     """
 
-    difference: float
-    difference_low: float
-    difference_high: float
     spearman_rho: float
-    rho_low: float
-    rho_high: float
     p_value: float
+    note: str
 
 
-NO_TREND = DepthTrend(*[np.nan] * 7)
-
-
-def trend_of_units(values_by_area: Sequence[np.ndarray], rng: np.random.Generator) -> DepthTrend:
-    """Trend of units' values along areas, against units that change places among the areas.
+def depth_trend(values: np.ndarray, rng: np.random.Generator) -> DepthTrend:
+    """Rank correlation of a value of every area with its position, against orders of the areas.
 
     Parameters
     ----------
-    values_by_area : sequence of (unit,) float
-        Two areas or more, from the first to the last, none of them empty.
-
-    Returns
-    -------
-    DepthTrend
-        The difference is that of the means, both areas resampled; p is two-sided.
+    values : (area,) float
+        From the first area to the last.
+    rng : numpy.random.Generator
+        Draws the orders of more than 8 areas.
     """
-    values, first, last = np.concatenate(values_by_area), values_by_area[0], values_by_area[-1]
-    position = np.repeat(np.arange(len(values_by_area)), [len(each) for each in values_by_area])
-    depth, ranks = stats.rankdata(position), stats.rankdata(values)
-    rho = _correlation(depth, ranks)
-    null = _correlation(depth, rng.permuted(np.broadcast_to(ranks, (N_RESAMPLES, len(ranks))),
-                                            axis=1))
-    # Not scipy.stats.bootstrap: an area of a single unit is a sample, too, and stays as it is.
-    resampled = np.concatenate([each[rng.integers(len(each), size=(N_RESAMPLES, len(each)))]
-                                for each in values_by_area], axis=1)
-    rhos = _correlation(depth, stats.rankdata(resampled, axis=1))
-    low, high = np.nanquantile(rhos, [0.025, 0.975]) if np.isfinite(rhos).any() else (np.nan,) * 2
-    return DepthTrend(float(np.mean(last) - np.mean(first)),
-                      *bootstrap_difference(last, first, rng), float(rho), float(low), float(high),
-                      float(permutation_p_value(abs(rho), abs(null))))
-
-
-def trend_of_areas(values: np.ndarray, rng: np.random.Generator) -> DepthTrend:
-    """Growth of the mean over classes along areas, against all other orders of the areas.
-
-    Parameters
-    ----------
-    values : (class, area) float
-        From the first area to the last, none of which lacks all classes; nan where one is lacking.
-
-    Returns
-    -------
-    DepthTrend
-        The difference is the mean over the classes that the first and the last area both have,
-        classes resampled; correlation and one-sided p are nan for fewer than `MIN_AREAS`.
-    """
-    change = values[:, -1] - values[:, 0]
-    change = change[~np.isnan(change)]
-    difference = (float(change.mean()) if len(change) else np.nan,
-                  *bootstrap_interval(change, rng))
-    n_areas = values.shape[1]
+    n_areas = len(values)
+    if n_areas < 3:
+        return DepthTrend(np.nan, np.nan, "fewer than three areas: no trend")
+    if np.ptp(values) == 0:
+        return DepthTrend(np.nan, np.nan, "all areas have the same value: no trend")
+    position, ranks = np.arange(n_areas), stats.rankdata(values)
+    rho = float(_correlation(position, ranks))
     if n_areas < MIN_AREAS:
-        return NO_TREND._replace(**dict(zip(DepthTrend._fields, difference, strict=False)))
-    position, ranks = np.arange(n_areas), stats.rankdata(np.nanmean(values, axis=0))
-    rho = _correlation(position, ranks)
+        return DepthTrend(rho, np.nan, "three areas have too few orders for p < 0.05: no p")
     null = _correlation(position, ranks[_other_orders(n_areas, rng)])
-    return DepthTrend(*difference, float(rho), np.nan, np.nan,
-                      float(permutation_p_value(rho, null)))
+    return DepthTrend(rho, float(permutation_p_value(rho, null)), "")
 
 
 def _other_orders(n_areas: int, rng: np.random.Generator) -> np.ndarray:
@@ -123,7 +75,6 @@ def _other_orders(n_areas: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Pearson correlation over the last axis; nan where either does not vary."""
+    """Pearson correlation over the last axis."""
     x, y = x - x.mean(), y - y.mean(axis=-1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (y @ x) / np.sqrt((x @ x) * (y * y).sum(axis=-1))
+    return (y @ x) / np.sqrt((x @ x) * (y * y).sum(axis=-1))

@@ -19,9 +19,23 @@ def analysis_parser(prog: str, description: str, add_options: Callable[[Options]
     besides = parser.add_argument_group("single units besides")
     for addition in ADDITIONS:
         addition.add_options(besides)
-    add_options(parser.add_argument_group("analysis"))
+    analysis = parser.add_argument_group("analysis")
+    add_options(analysis)
+    _add_relabelling_options(analysis)
     _add_output_options(parser.add_argument_group("results"))
     return parser
+
+
+def _add_relabelling_options(group: Options) -> None:
+    """Add how labels and responses change places under the null of any analysis."""
+    moved = group.add_mutually_exclusive_group()
+    moved.add_argument("--block-trials", type=number(int, least=1), default=1, metavar="N",
+                       help="where labels come in runs or responses drift: permutations of the "
+                            "labels move blocks of N neighbouring trials, and responses change "
+                            "places only among about N successive trials (default: %(default)s)")
+    moved.add_argument("--shift-labels", action="store_true",
+                       help="shift the labels along the session instead of permuting them, which "
+                            "keeps how slow labels and responses are")
 
 
 def _add_output_options(group: Options) -> None:

@@ -1,12 +1,13 @@
-"""Permutation, bootstrap, false discovery: is it more than chance, and how sure are we?"""
+"""Permutation, intervals, false discovery: is it more than chance, and how sure are we?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special, stats
+
+MIN_SAMPLE = 5  # values; of fewer, nobody can see how they are distributed
 
 
 def permutation_p_value(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -49,28 +50,32 @@ def false_discovery_q(p_values: np.ndarray) -> np.ndarray:
 # --- intervals -----------------------------------------------------------------------------------
 
 
-def bootstrap_interval(values: np.ndarray, rng: np.random.Generator, level: float = 0.95,
-                       n_resamples: int = 1000,
-                       statistic: Callable[..., np.ndarray] = np.mean) -> tuple[float, float]:
-    """Percentile bootstrap interval of a statistic of independent values.
+def mean_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Student's interval of the mean of independent values.
+
+    Of 5 to 15 values it holds its level where bootstraps, percentile or BCa, cover 80 to 90 %
+    instead of 95.
 
     Parameters
     ----------
     values : (n,) float
-    statistic : callable
-        Takes ``axis``.
 
     Returns
     -------
     low, high : float
-        nan where there are fewer than two values.
+        nan where there are fewer than `MIN_SAMPLE` values.
     """
-    return _percentile_bootstrap((values,), statistic, rng, level, n_resamples)
+    if len(values) < MIN_SAMPLE:
+        return np.nan, np.nan
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
+    interval = stats.ttest_1samp(values, 0.0).confidence_interval(level)
+    return float(interval.low), float(interval.high)
 
 
-def bootstrap_difference(values: np.ndarray, others: np.ndarray, rng: np.random.Generator,
-                         level: float = 0.95, n_resamples: int = 1000) -> tuple[float, float]:
-    """Percentile bootstrap interval of mean(values) - mean(others), both resampled.
+def difference_interval(values: np.ndarray, others: np.ndarray, level: float = 0.95
+                        ) -> tuple[float, float]:
+    """Welch's interval of mean(values) - mean(others) (Welch 1947, doi:10.2307/2332510).
 
     Parameters
     ----------
@@ -80,22 +85,13 @@ def bootstrap_difference(values: np.ndarray, others: np.ndarray, rng: np.random.
     Returns
     -------
     low, high : float
-        nan where either has fewer than two values.
+        nan where either has fewer than `MIN_SAMPLE` values.
     """
-    return _percentile_bootstrap(
-        (values, others), lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis), rng, level,
-        n_resamples)
-
-
-def _percentile_bootstrap(samples: tuple[np.ndarray, ...], statistic: Callable[..., np.ndarray],
-                          rng: np.random.Generator, level: float, n_resamples: int
-                          ) -> tuple[float, float]:
-    if min(map(len, samples)) < 2:
+    if min(len(values), len(others)) < MIN_SAMPLE:
         return np.nan, np.nan
-    interval = stats.bootstrap(
-        [np.asarray(sample, dtype=float) for sample in samples], statistic, vectorized=True,
-        n_resamples=n_resamples, confidence_level=level, method="percentile",
-        rng=rng).confidence_interval
+    if np.ptp(values) + np.ptp(others) == 0:
+        return (float(values[0] - others[0]),) * 2
+    interval = stats.ttest_ind(values, others, equal_var=False).confidence_interval(level)
     return float(interval.low), float(interval.high)
 
 

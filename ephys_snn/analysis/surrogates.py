@@ -1,46 +1,47 @@
 """Surrogates: data in which what is tested is gone, and all else is as it was.
 
-=====================  ====================================  ===================================
-function               what is exchanged or moved            what stays
-=====================  ====================================  ===================================
-`permute_labels`       labels, among trials                  every response; with blocks the
-                                                             slowness of the labels, with strata
-                                                             how many there are in each stratum
-`shuffle_within`       trials of a class, all units of an    what these units share in a trial;
-                       area alike                            how a unit follows the class
-`shuffle_trials`       trials of a class, each unit for      how a unit follows the class and the
-`shuffle_unit_trials`  itself: latencies, or binned trains   time in the trial
-`dither_spikes`        spikes, each for itself               the response profile coarser than the
-                                                             dither, the size of every packet
-`random_sets`          units, for others of their area       how many they are
-=====================  ====================================  ===================================
+====================  ====================================  ====================================
+function              what is exchanged or moved            what stays
+====================  ====================================  ====================================
+`relabel`             labels, among trials: single trials,  every response; with blocks or shifts
+                      whole blocks, or all along the        the slowness of the labels, with
+                      session                               strata how many there are in each
+`ExchangeableSpikes`  responses, among neighbouring trials  what is locked to the stimulus; drift;
+`shuffle_trials`      of a stimulus or class: all units     all units alike: what these units share
+                      alike, or each for itself             in a trial
+`dither_spikes`       spikes, each for itself               the response profile coarser than the
+                                                            dither, the size of every packet
+`random_sets`         units, for others of their area       how many they are
+====================  ====================================  ====================================
 
 Whoever exchanges whole responses needs `exchangeable_groups` of trials, and responses that were
-observed equally long (`exchange_windows`).
-
-There are two ways to permute trials within groups. `permute_within` calls the generator for every
-group and order, which is quick for few of them and keeps blocks; `sort_within` sorts once for any
-number of orders, as every unit of an area needs one. They draw different numbers, so to put one in
-the place of the other would change what a seed gives.
+observed equally long (`exchange_windows`), cut off where they come to.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
 
+from ephys_snn.errors import InputError
 from ephys_snn.recording import Recording, ResponseWindows
+
+NEIGHBOURS = 10  # successive repeats that exchange responses
+FEW_BLOCKS = 20  # fewer can hardly be permuted
 
 # --- orders of trials that stay within groups ----------------------------------------------------
 
 
 def permute_within(group: np.ndarray, rng: np.random.Generator, n_orders: int = 1,
                    block_trials: int = 1) -> np.ndarray:
-    """Random orders of trials in which every trial stays in its group, drawn group by group.
+    """Random orders of trials in which every trial stays in its group.
 
     Parameters
     ----------
     group : (trial,) int
-        Trials of equal value may change places; a negative one stays where it is.
+        Trials of equal value may change places; those of a negative one stay where they are.
     n_orders : int
         Independent of each other.
     block_trials : int
@@ -51,147 +52,145 @@ def permute_within(group: np.ndarray, rng: np.random.Generator, n_orders: int = 
     (order, trial) int
         For each trial the one that takes its place.
     """
-    orders = np.tile(np.arange(len(group)), (n_orders, 1))
-    for each in np.unique(group[group >= 0]):
-        members = np.flatnonzero(group == each)
-        for order in orders:
-            order[members] = _permute_blocks(members, rng, block_trials)
+    if block_trials > 1:
+        orders = np.tile(np.arange(len(group)), (n_orders, 1))
+        for each in np.unique(group[group >= 0]):
+            members = np.flatnonzero(group == each)
+            for order in orders:
+                order[members] = _permute_blocks(members, rng, block_trials)
+        return orders
+    alone = np.where(group < 0, -1 - np.arange(len(group)), group)
+    orders = np.empty((n_orders, len(group)), dtype=np.intp)
+    orders[:, np.argsort(alone, kind="stable")] = np.argsort(alone + rng.random(orders.shape))
     return orders
 
 
 def _permute_blocks(members: np.ndarray, rng: np.random.Generator, block_trials: int
                     ) -> np.ndarray:
-    if block_trials <= 1:
-        return rng.permutation(members)
     # A random rotation first, so that the borders of the blocks differ between permutations.
     rotated = np.roll(members, rng.integers(len(members)))
     blocks = np.split(rotated, np.arange(block_trials, len(members), block_trials))
     return np.concatenate([blocks[i] for i in rng.permutation(len(blocks))])
 
 
-def sort_within(group: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Random orders of trials in which every trial stays in its group, by one sort.
-
-    Parameters
-    ----------
-    group : (trial,) int
-    noise : (..., trial) float
-        Uniform from 0 to 1.
-
-    Returns
-    -------
-    (..., trial) int
-        For each trial the one that takes its place.
-    """
-    orders = np.empty(noise.shape, dtype=np.intp)
-    orders[..., np.argsort(group, kind="stable")] = np.argsort(group + noise, axis=-1)
-    return orders
-
-
 # --- labels --------------------------------------------------------------------------------------
 
 
-def permute_labels(labels: np.ndarray, rng: np.random.Generator, block_trials: int = 1,
-                   strata: np.ndarray | None = None) -> np.ndarray:
-    """Labels in a new order, blocks of neighbouring trials kept together.
+@dataclass(frozen=True)
+class Relabelling:
+    """How labels change places among trials under the null.
 
-    Labels of real experiments are autocorrelated (blocks of one stimulus, biased random orders),
-    and so are responses (drift). Moving whole blocks keeps the labels' autocorrelation up to
-    the block length, so that the null is as smooth in time as the data.
+    Single trials by default: fair if every order of the labels was as likely as the one that was
+    run. Labels of real experiments come in runs, and responses drift. Moving blocks keeps the
+    labels as slow as they are up to the length of a block. Shifting all labels along the session,
+    the last of them to its beginning, keeps how slow labels and responses are, at any length, and
+    loses only how they lie to each other (Harris 2021, arXiv:2012.06862); n trials have n shifts.
+
+    Attributes
+    ----------
+    block_trials : int
+        Neighbouring trials that stay together; 1 moves single trials.
+    shift : bool
+        Shift the labels along the session instead of permuting them.
+    """
+
+    block_trials: int = 1
+    shift: bool = False
+
+    def check(self, n_trials: int) -> None:
+        """Raise InputError unless so many trials can change places."""
+        if self.block_trials > n_trials // 2 and self.block_trials > 1:
+            raise InputError(f"--block-trials must be at most half of the {n_trials} analysed "
+                             f"trials, else there is nothing to permute; got {self.block_trials}")
+
+    def limits(self, n_trials: int) -> list[str]:
+        """Why p cannot be small, in words."""
+        if self.shift:
+            return [f"labels of {n_trials} trials can be shifted in {n_trials} ways, so p is at "
+                    f"least about {1 / n_trials:.2g}"]
+        n_blocks = n_trials / self.block_trials
+        return [f"{n_trials} trials make {n_blocks:.1f} blocks of {self.block_trials}: so few that "
+                "p cannot be small; use shorter blocks"
+                ] if self.block_trials > 1 and n_blocks < FEW_BLOCKS else []
+
+
+SINGLE_TRIALS = Relabelling()
+
+
+def relabel(labels: np.ndarray, rng: np.random.Generator, relabelling: Relabelling = SINGLE_TRIALS,
+            strata: np.ndarray | None = None) -> np.ndarray:
+    """Labels in a new order, one of those that are as likely as theirs under the null.
 
     Parameters
     ----------
     labels : (trial,)
         In the order in which the trials took place.
-    block_trials : int
-        Neighbouring trials that stay together; 1 permutes single trials.
+    relabelling : Relabelling
     strata : (trial,) int, optional
         From 0. Labels change places only among trials of equal value, a position, a session or a
         fold: what the strata differ in, labels and responses, the null then has, too.
     """
     strata = np.zeros(len(labels), dtype=int) if strata is None else strata
-    return labels[permute_within(strata, rng, block_trials=block_trials)[0]]
+    if not relabelling.shift:
+        return labels[permute_within(strata, rng, block_trials=relabelling.block_trials)[0]]
+    shifted = labels.copy()
+    for each in np.unique(strata):
+        members = np.flatnonzero(strata == each)
+        # The shift by 0 is among them: what was observed is one of the equally likely orders.
+        shifted[members] = np.roll(labels[members], rng.integers(len(members)))
+    return shifted
 
 
 # --- responses among trials ----------------------------------------------------------------------
 
 
-def shuffle_within(code: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """For each trial a trial of the same class, each used once; all units of an area alike.
-
-    What the units of two areas share in a single trial is gone when the trials of one are
-    exchanged so; what they share because they follow the class stays.
-
-    Parameters
-    ----------
-    code : (trial,) int
-        Class of each trial.
-
-    Returns
-    -------
-    (trial,) int
-    """
-    return sort_within(code, rng.random(len(code)))
-
-
-def shuffle_trials(latency: np.ndarray, group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def shuffle_trials(responses: np.ndarray, group: np.ndarray, rng: np.random.Generator
+                   ) -> np.ndarray:
     """Give each unit's responses to other trials of the same group, units independently.
 
     Parameters
     ----------
-    latency : (trial, unit) float, ms
+    responses : (trial, unit, ...)
+        Latencies, or binned trains.
     group : (trial,) int
-        Trials that may exchange responses, the class for example.
+        From `exchangeable_groups`.
 
     Returns
     -------
-    (trial, unit) float, ms
-        Every column has the same values within every group as before.
+    (trial, unit, ...)
+        Every unit has the same responses within every group as before.
     """
-    by_group = np.argsort(group, kind="stable")
-    noise = rng.random((latency.shape[1], len(group)))
-    shuffled = np.empty_like(latency)
-    shuffled[by_group] = np.take_along_axis(
-        latency[by_group], sort_within(group[by_group], noise).T, axis=0)
-    return shuffled
+    n_units = responses.shape[1]
+    return responses[permute_within(group, rng, n_units).T, np.arange(n_units)]
 
 
-def shuffle_unit_trials(binned: np.ndarray, group: np.ndarray, rng: np.random.Generator
-                        ) -> np.ndarray:
-    """Give each unit's trials to other trials of the same group, units independently.
+def exchangeable_groups(repeats: np.ndarray, block_trials: int = 1) -> np.ndarray:
+    """Which trials may exchange responses: neighbours among those that repeat each other.
+
+    Only neighbours, so that what drifts along the recording, which units share without being
+    synchronous, is in the null, too.
 
     Parameters
     ----------
-    binned : (trial, unit, bin) bool
-    group : (trial,) int
-        Trials that may change places; negative: stays.
-    """
-    n_units = binned.shape[1]
-    return binned[permute_within(group, rng, n_units).T, np.arange(n_units)]
-
-
-def exchangeable_groups(label: np.ndarray, neighbours: int | None = None) -> np.ndarray:
-    """Which trials may exchange responses: those of one class, or only neighbours among them.
-
-    Parameters
-    ----------
-    label : (trial,) str
-        In the order of the trials.
-    neighbours : int, optional
-        About so many successive trials of a class exchange responses (fewer than twice as many),
-        which leaves slow drift in the null; all trials of the class by default.
+    repeats : (trial,) str
+        Trials of equal value repeat each other (`ephys_snn.recording.Repeats`), in their order.
+    block_trials : int
+        Above 1, groups reach over about so many successive trials of the recording, though every
+        group has at least two trials; else they have `NEIGHBOURS` trials, or up to twice as many.
 
     Returns
     -------
     (trial,) int
         -1 for trials that have nobody to exchange with.
     """
-    group = np.full(len(label), -1)
+    group = np.full(len(repeats), -1)
     n_groups = 0
-    for each in np.unique(label):
-        members = np.flatnonzero(label == each)
-        n_parts = 1 if neighbours is None else max(1, len(members) // neighbours)
-        for part in np.array_split(members, n_parts):
+    for each in np.unique(repeats):
+        members = np.flatnonzero(repeats == each)
+        wanted = len(members) // NEIGHBOURS
+        if block_trials > 1:
+            wanted = max(wanted, min(round(len(repeats) / block_trials), len(members) // 2))
+        for part in np.array_split(members, max(1, wanted)):
             if len(part) > 1:
                 group[part] = n_groups
                 n_groups += 1
@@ -214,6 +213,62 @@ def exchange_windows(recording: Recording, windows: ResponseWindows) -> Response
     trial_stop = recording.trials.onset + recording.trials.duration
     limit = np.where(trial_stop > windows.stop, trial_stop, windows.stop)
     return windows._replace(stop=np.minimum(windows.start + longest, limit))
+
+
+class ExchangeableSpikes(NamedTuple):
+    """Spikes of some units that may change places among trials before windows cut them off.
+
+    Attributes
+    ----------
+    latency : (spike,) float, ms
+        After the onset of the trial that the spike was recorded in.
+    trial, unit : (spike,) int
+        Positions among the chosen trials and units.
+    stop : (trial,) float, ms
+        End of each trial's own window, after its onset.
+    group : (trial,) int
+        From `exchangeable_groups`: trials of equal value may exchange responses; those of a
+        negative one keep theirs.
+    n_units : int
+    """
+
+    latency: np.ndarray
+    trial: np.ndarray
+    unit: np.ndarray
+    stop: np.ndarray
+    group: np.ndarray
+    n_units: int
+
+    @classmethod
+    def observe(cls, recording: Recording, windows: ResponseWindows, units: np.ndarray,
+                trials: np.ndarray, group: np.ndarray) -> ExchangeableSpikes:
+        """The spikes of some units in some trials, in `exchange_windows`.
+
+        Parameters
+        ----------
+        units : (unit,) int
+        trials : (trial,) int
+            Indices into ``recording.trials``.
+        group : (trial,) int
+            Of these trials.
+        """
+        seen, onset = exchange_windows(recording, windows), windows.onset[trials]
+        spikes = recording.window_spikes(seen.start[trials], seen.stop[trials], units)
+        return cls(spikes.time - onset[spikes.window], spikes.window, spikes.unit,
+                   windows.stop[trials] - onset, group, len(units))
+
+    def exchange(self, rng: np.random.Generator, together: bool) -> np.ndarray:
+        """(spike,) int, the trial that each spike comes to, all units alike or each for itself."""
+        # A random order and its inverse are equally likely: the place that a response comes to.
+        trial = permute_within(self.group, rng, 1 if together else self.n_units)
+        return trial[0, self.trial] if together else trial[self.unit, self.trial]
+
+    def count(self, trial: np.ndarray) -> np.ndarray:
+        """(trial, unit) int, spikes inside each trial's own window, were they in these trials."""
+        inside = self.latency < self.stop[trial]
+        cell = trial[inside] * self.n_units + self.unit[inside]
+        return np.bincount(cell, minlength=len(self.stop) * self.n_units).reshape(
+            len(self.stop), self.n_units)
 
 
 # --- spikes --------------------------------------------------------------------------------------

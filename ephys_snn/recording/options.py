@@ -8,6 +8,7 @@ from pathlib import Path
 from ephys_snn.cli import names, number
 from ephys_snn.errors import InputError
 from ephys_snn.formats import DECISION_EVENT, SEGMENT_START
+from ephys_snn.recording.limits.labels import describe_order
 from ephys_snn.recording.limits.resolution import with_resolution
 from ephys_snn.recording.limits.stability import describe_instability, keep_stable, unit_stability
 from ephys_snn.recording.limits.windows import is_recorded, keep_clean, limits_of
@@ -46,6 +47,10 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--label", metavar="KEY",
                        help="array annotation of the trials that holds the class, "
                             "instead of the labels")
+    group.add_argument("--stimulus", metavar="KEY",
+                       help="array annotation of the trials that names the stimulus (default: "
+                            "'stimulus'); where stimuli are shown again, responses change places "
+                            "among trials of one stimulus, not of one class")
     group.add_argument("--units-table", metavar="FILE.csv", type=Path,
                        help="a row per unit, told by a column index, unit_id or name; the other "
                             "columns become annotations, for --area and --units-where")
@@ -90,7 +95,7 @@ def open_recording(args: argparse.Namespace) -> tuple[Recording, ResponseWindows
     recording = read_recording(
         args.recording, area=args.area, one_area=args.one_area, areas=args.areas,
         trials=args.trials, from_event=args.from_event, to_event=args.to_event, label=args.label,
-        units_table=args.units_table, trials_table=args.trials_table,
+        stimulus=args.stimulus, units_table=args.units_table, trials_table=args.trials_table,
         trial_duration=None if args.window is None else args.window[1])
     recording = select(
         recording, trial_range=args.trial_range, correct_only=args.correct_only,
@@ -105,7 +110,8 @@ def open_recording(args: argparse.Namespace) -> tuple[Recording, ResponseWindows
     if args.clean_trials:
         recording = keep_clean(recording, windows)
         windows = choose_windows(recording, args.until, args.window)
-    return recording.noted(*limits_of(windows, recording)), windows
+    return recording.noted(*describe_order(windows, recording), *limits_of(windows, recording)), \
+        windows
 
 
 def choose_windows(recording: Recording, until: str | None = None,

@@ -26,7 +26,8 @@ UNIT_FIELDS = ("unit_id", "name", "area", "cell_type")  # of `Units`, not annota
 def read_recording(source: str | Path | Session, *, area: str = "area", one_area: str | None = None,
                    areas: Sequence[str] | None = None, trials: str | None = None,
                    from_event: str | None = None, to_event: str | None = None,
-                   label: str | None = None, trial_duration: float | None = None,
+                   label: str | None = None, stimulus: str | None = None,
+                   trial_duration: float | None = None,
                    units_table: str | Path | None = None,
                    trials_table: str | Path | None = None) -> Recording:
     """Read a recording from a NIX file, an NWB file or any other file that Neo reads.
@@ -50,6 +51,8 @@ def read_recording(source: str | Path | Session, *, area: str = "area", one_area
         Events, or some labels of Events, that trials begin and end with, instead of `trials`.
     label : str, optional
         Array annotation of the trials that holds the class, instead of their labels.
+    stimulus : str, optional
+        Array annotation of the trials that names the stimulus; ``stimulus`` where there is one.
     trial_duration : float, optional, ms
         Duration of trials that an Event starts.
     units_table : path, optional
@@ -81,8 +84,8 @@ def read_recording(source: str | Path | Session, *, area: str = "area", one_area
         notes.append(f"{units_table} describes the units: {', '.join(map(str, table.columns))}")
     units = _describe_units(session, area, one_area, name)
     recorded_trials = choose_trials(
-        session, TrialChoice(trials, from_event, to_event, trials_table, label, trial_duration),
-        name, notes)
+        session, TrialChoice(trials, from_event, to_event, trials_table, label, trial_duration,
+                             stimulus), name, notes)
     spikes = [_checked_times(train, name) for train in session.trains]
     stated_order = areas if areas is not None else _stated_areas(session.annotations)
     present = sort_labels(units.area)

@@ -26,7 +26,7 @@ from ephys_snn.formats import (
     text,
 )
 from ephys_snn.recording import tables
-from ephys_snn.recording.trials import Trials
+from ephys_snn.recording.trials import STIMULUS, Trials
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class TrialChoice:
         Array annotation that holds the class, instead of the labels.
     duration : float, optional, ms
         Of trials that only have an onset.
+    stimulus : str, optional
+        Array annotation that names the stimulus; by default `STIMULUS`, where there is one.
     """
 
     name: str | None = None
@@ -54,6 +56,7 @@ class TrialChoice:
     table: str | Path | None = None
     label: str | None = None
     duration: float | None = None
+    stimulus: str | None = None
 
 
 def choose_trials(session: Session, choice: TrialChoice, path: Path, notes: list[str]
@@ -82,7 +85,7 @@ def choose_trials(session: Session, choice: TrialChoice, path: Path, notes: list
     epoch = epoch.take(np.argsort(epoch.times, kind="stable"))
     decision_time, decision_label = _assign_decisions(epoch, session.events)
     return Trials(epoch.times, epoch.durations, epoch.labels, decision_time, decision_label,
-                  epoch.annotations)
+                  epoch.annotations, _stimulus_key(epoch, choice.stimulus))
 
 
 def pair_events(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -248,6 +251,13 @@ def _with_class(epoch: Epoch, key: str | None, path: Path, notes: list[str]) -> 
         notes.append(f"{empty.sum()} of {len(epoch)} trials have no '{key}' and are left out")
         return epoch.take(~empty)
     return epoch
+
+
+def _stimulus_key(epoch: Epoch, key: str | None) -> str:
+    if key is not None and key not in epoch.annotations:
+        raise InputError(f"--stimulus {key}: the trials in '{epoch.name}' have no such array "
+                         f"annotation{_list(epoch.annotations)}")
+    return key or STIMULUS
 
 
 def _list(names: Iterable[str]) -> str:

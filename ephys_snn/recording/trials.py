@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from ephys_snn.formats import sort_labels
+from ephys_snn.formats import format_label, sort_labels
+
+STIMULUS = "stimulus"  # annotation that names the stimulus, unless another is chosen
+
+
+class Repeats(NamedTuple):
+    """Which trials repeat each other, as far as the recording says.
+
+    Attributes
+    ----------
+    value : (trial,) str
+        Trials of equal value repeat each other.
+    of : {'stimulus', 'class'}
+        What they have in common. Of trials of one class, whose stimuli may differ, a test among
+        them says what goes beyond the class average; of trials of one stimulus, what goes beyond
+        locking to the stimulus.
+    """
+
+    value: np.ndarray
+    of: str
 
 
 @dataclass(frozen=True)
@@ -25,6 +46,8 @@ class Trials:
         The class decided for; '' where the trial has no decision.
     annotations : dict of (trial,) arrays
         What else the file says of each trial.
+    stimulus_key : str
+        The annotation that names the stimulus, where there is one.
     """
 
     onset: np.ndarray
@@ -33,6 +56,7 @@ class Trials:
     decision_time: np.ndarray
     decision_label: np.ndarray
     annotations: Mapping[str, np.ndarray] = field(default_factory=dict)
+    stimulus_key: str = STIMULUS
 
     def __len__(self) -> int:
         return len(self.onset)
@@ -40,7 +64,7 @@ class Trials:
     def __getitem__(self, index) -> Trials:
         arrays = (self.onset, self.duration, self.label, self.decision_time, self.decision_label)
         annotations = {key: values[index] for key, values in self.annotations.items()}
-        return Trials(*(values[index] for values in arrays), annotations)
+        return Trials(*(values[index] for values in arrays), annotations, self.stimulus_key)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -51,3 +75,17 @@ class Trials:
     def has_decisions(self) -> bool:
         """Whether any trial has a decision."""
         return bool(np.isfinite(self.decision_time).any())
+
+    @property
+    def repeats(self) -> Repeats:
+        """Trials of one stimulus and class, where most stimuli are shown again; else of one class.
+
+        Most: more than half of the trials are of a stimulus that at least two of them show.
+        """
+        if self.stimulus_key in self.annotations and len(self):
+            shown = [format_label(value) for value in self.annotations[self.stimulus_key].tolist()]
+            of_class = [f"{label} {one}" for label, one in zip(self.label, shown, strict=True)]
+            count = Counter(of_class)
+            if sum(n for n in count.values() if n > 1) > len(self) / 2:
+                return Repeats(np.array(of_class), "stimulus")
+        return Repeats(self.label, "class")

@@ -1,6 +1,5 @@
 """Permutation p, false discovery, surrogates: against their definitions and known theory."""
 
-import itertools
 import warnings
 
 import numpy as np
@@ -10,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from ephys_snn.analysis.statistics import (
-    bootstrap_difference,
-    bootstrap_interval,
+    difference_interval,
     false_discovery_q,
+    mean_interval,
     permutation_p_value,
     rank_sum,
     surrogate_comparison,
@@ -46,41 +45,29 @@ def test_false_discovery_q_does_not_count_missing_tests():
     np.testing.assert_allclose(q[[0, 2]], [0.02, 0.02])
 
 
-def test_bootstrap_interval_covers_the_mean_as_often_as_it_says():
-    rng = np.random.default_rng(2)
-    covered = 0
-    for _ in range(300):
-        low, high = bootstrap_interval(rng.normal(size=50), rng, level=0.9, n_resamples=300)
-        covered += low < 0 < high
-    assert covered / 300 == pytest.approx(0.89, abs=0.05)
-    assert np.isnan(bootstrap_interval(np.array([1.0]), rng)).all()
+@pytest.mark.parametrize("n", [5, 8, 20])
+def test_intervals_cover_as_often_as_they_say(n):
+    rng = np.random.default_rng(n)
+    means = [mean_interval(rng.normal(2, 3, n)) for _ in range(800)]
+    assert np.mean([low < 2 < high for low, high in means]) == pytest.approx(0.95, abs=0.02)
+    differences = [difference_interval(rng.normal(1, 1, n), rng.normal(0, 4, 2 * n))
+                   for _ in range(800)]
+    assert np.mean([low < 1 < high for low, high in differences]) == pytest.approx(0.95, abs=0.02)
 
 
-def test_bootstrap_interval_is_that_of_all_resamples():
-    values = np.array([0.0, 1.0, 5.0, 5.5])
-    every = np.array(list(itertools.product(values, repeat=4)))
-    for statistic in (np.mean, np.median):
-        low, high = bootstrap_interval(values, np.random.default_rng(0), 0.8, 20_000, statistic)
-        expected = np.quantile(statistic(every, axis=1), [0.1, 0.9])
-        np.testing.assert_allclose([low, high], expected, atol=0.3)
+def test_interval_of_a_mean_is_students():
+    """Student 1908, doi:10.1093/biomet/6.1.1: the differences of hours of sleep."""
+    hours = np.array([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4])
+    np.testing.assert_allclose(mean_interval(hours), [0.700, 2.460], atol=1e-3)
 
 
-def test_bootstrap_of_a_difference_resamples_both_groups():
-    rng = np.random.default_rng(3)
-    values, others = rng.normal(1, 1, 40), rng.normal(0, 3, 90)
-    low, high = bootstrap_difference(values, others, rng, n_resamples=20_000)
-    se = np.sqrt(values.var() / 40 + others.var() / 90)
-    assert (low + high) / 2 == pytest.approx(values.mean() - others.mean(), abs=0.05)
-    assert (high - low) / (2 * 1.96) == pytest.approx(se, rel=0.05)
-    assert np.isnan(bootstrap_difference(values, others[:1], rng)).all()
-    assert np.isnan(bootstrap_difference(values[:0], others, rng)).all()
-
-
-def test_bootstrap_says_nothing_of_values_that_do_not_vary():
+def test_no_interval_of_few_values_and_none_but_the_value_of_equal_ones():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert bootstrap_interval(np.ones(5), np.random.default_rng(0)) == (1.0, 1.0)
-        assert bootstrap_difference(np.ones(2), np.ones(3), np.random.default_rng(0)) == (0.0, 0.0)
+        assert np.isnan(mean_interval(np.arange(4.0))).all()
+        assert mean_interval(np.ones(9)) == (1.0, 1.0)
+        assert np.isnan(difference_interval(np.arange(9.0), np.arange(4.0))).all()
+        assert difference_interval(np.ones(9), np.zeros(9)) == (1.0, 1.0)
 
 
 @given(st.integers(1, 300), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))

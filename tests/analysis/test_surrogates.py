@@ -11,16 +11,16 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from ephys_snn.analysis.surrogates import (
+    NEIGHBOURS,
+    ExchangeableSpikes,
+    Relabelling,
     dither_spikes,
     exchange_windows,
     exchangeable_groups,
-    permute_labels,
     permute_within,
     random_sets,
+    relabel,
     shuffle_trials,
-    shuffle_unit_trials,
-    shuffle_within,
-    sort_within,
 )
 from ephys_snn.recording import decision_windows
 
@@ -34,26 +34,16 @@ seeds = st.integers(0, 2**32 - 1)
 @given(groups, st.integers(1, 4), st.integers(1, 5), seeds)
 def test_orders_are_permutations_within_groups(group, n_orders, block_trials, seed):
     rng = np.random.default_rng(seed)
-    for orders in (permute_within(group, rng, n_orders, block_trials),
-                   sort_within(group, rng.random((n_orders, len(group))))):
-        assert orders.shape == (n_orders, len(group))
-        for order in orders:
-            assert sorted(order) == list(range(len(group)))
-            np.testing.assert_array_equal(group[order], group)
+    orders = permute_within(group, rng, n_orders, block_trials)
+    assert orders.shape == (n_orders, len(group))
+    for order in orders:
+        assert sorted(order) == list(range(len(group)))
+        np.testing.assert_array_equal(group[order], group)
 
 
-def permuted_orders(group, n, rng):
-    return permute_within(group, rng, n)
-
-
-def sorted_orders(group, n, rng):
-    return sort_within(group, rng.random((n, len(group))))
-
-
-@pytest.mark.parametrize("draw", [permuted_orders, sorted_orders])
-def test_every_order_within_groups_is_as_likely(draw):
+def test_every_order_within_groups_is_as_likely():
     group = np.array([1, 0, 1, 0, 1])
-    orders, counts = np.unique(draw(group, 6000, np.random.default_rng(0)), axis=0,
+    orders, counts = np.unique(permute_within(group, np.random.default_rng(0), 6000), axis=0,
                                return_counts=True)
     every = {tuple(np.array([a[0], b[0], a[1], b[1], a[2]])) for a in
              itertools.permutations((0, 2, 4)) for b in itertools.permutations((1, 3))}
@@ -63,66 +53,72 @@ def test_every_order_within_groups_is_as_likely(draw):
 
 def test_negative_groups_stay_where_they_are():
     group = np.array([-1, 0, 0, -2, 0, -1])
-    for order in permute_within(group, np.random.default_rng(0), 20):
-        np.testing.assert_array_equal(order[group < 0], np.flatnonzero(group < 0))
-
-
-def test_units_that_are_shuffled_together_and_apart():
-    """One order for all units keeps what they share in a trial; one for each does not."""
-    rng = np.random.default_rng(0)
-    trial = np.repeat(np.arange(40.0)[:, None], 3, axis=1)
-    code = np.repeat([0, 1], 20)
-    together, apart = trial[shuffle_within(code, rng)], shuffle_trials(trial, code, rng)
-    assert (together == together[:, :1]).all() and (together != trial).any()
-    assert (apart != apart[:, :1]).mean() > 0.5
-    binned = np.repeat(np.eye(40, dtype=bool)[:, None], 3, axis=1)  # (trial, unit, bin)
-    of_units = shuffle_unit_trials(binned, code, rng).argmax(axis=2)
-    assert (of_units != of_units[:, :1]).mean() > 0.5
+    for block_trials in (1, 2):
+        for order in permute_within(group, np.random.default_rng(0), 20, block_trials):
+            np.testing.assert_array_equal(order[group < 0], np.flatnonzero(group < 0))
 
 
 # --- labels --------------------------------------------------------------------------------------
 
 
-@given(st.integers(1, 40), st.integers(1, 10), st.integers(0, 2**32 - 1))
-def test_permuted_labels_are_the_same_labels(n_trials, block_trials, seed):
-    labels = np.arange(n_trials)
-    permuted = permute_labels(labels, np.random.default_rng(seed), block_trials)
-    assert sorted(permuted) == labels.tolist()
+relabellings = st.builds(Relabelling, st.integers(1, 4), st.booleans())
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(1, 4),
-       st.integers(0, 2**32 - 1))
-def test_labels_stay_in_their_stratum(strata, block_trials, seed):
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), relabellings, seeds)
+def test_labels_are_the_same_and_stay_in_their_stratum(strata, relabelling, seed):
     strata, labels = np.array(strata), np.arange(len(strata))
-    permuted = permute_labels(labels, np.random.default_rng(seed), block_trials, strata)
-    assert sorted(permuted) == labels.tolist()
-    np.testing.assert_array_equal(strata[permuted], strata)
+    moved = relabel(labels, np.random.default_rng(seed), relabelling, strata)
+    assert sorted(moved) == labels.tolist()
+    np.testing.assert_array_equal(strata[moved], strata)
 
 
-def test_blocks_keep_neighbours_together():
+def test_blocks_and_shifts_keep_neighbours_together():
     labels = np.repeat([0, 1], 50)
     rng = np.random.default_rng(0)
-    changes = [np.count_nonzero(np.diff(permute_labels(labels, rng, 10))) for _ in range(50)]
-    singly = [np.count_nonzero(np.diff(permute_labels(labels, rng))) for _ in range(50)]
-    assert max(changes) < min(singly)
+
+    def changes(*how):
+        return [np.count_nonzero(np.diff(relabel(labels, rng, *how))) for _ in range(50)]
+
+    assert max(changes(Relabelling(10))) < min(changes())
+    assert max(changes(Relabelling(shift=True))) <= 2
+
+
+def test_every_shift_along_the_session_is_as_likely_that_by_nothing_too():
+    rng = np.random.default_rng(0)
+    first = [relabel(np.arange(6), rng, Relabelling(shift=True))[0] for _ in range(3000)]
+    assert stats.chisquare(np.bincount(first, minlength=6)).pvalue > 1e-3
+
+
+def drifting(rng, n_trials=200):
+    """Slow noise: a random walk without its trend."""
+    walk = np.cumsum(rng.normal(size=n_trials))
+    return walk - np.linspace(walk[0], walk[-1], n_trials)
+
+
+@pytest.mark.parametrize(("relabelling", "least", "most"), [
+    (Relabelling(), 0.5, 1.0), (Relabelling(shift=True), 0.0, 0.1)])
+def test_shifts_stand_slow_responses_under_slow_labels_and_permutations_do_not(
+        relabelling, least, most):
+    """Nonsense correlations of Harris 2021, arXiv:2012.06862."""
+    rng = np.random.default_rng(1)
+    significant = []
+    for _ in range(60):
+        response, label = drifting(rng), drifting(rng)
+        null = [abs(np.corrcoef(response, relabel(label, rng, relabelling))[0, 1])
+                for _ in range(99)]
+        observed = abs(np.corrcoef(response, label)[0, 1])
+        significant.append((1 + np.sum(null >= observed)) / 100 <= 0.05)
+    assert least <= np.mean(significant) <= most
 
 
 # --- responses ------------------------------------------------------------------------------------
-
-
-def test_shuffles_stay_within_classes():
-    rng = np.random.default_rng(0)
-    code = rng.integers(3, size=30)
-    shuffled = shuffle_within(code, rng)
-    np.testing.assert_array_equal(code[shuffled], code)
-    assert sorted(shuffled) == list(range(30))
 
 
 def test_shuffled_trials_stay_in_their_unit_and_class():
     rng = np.random.default_rng(5)
     binned = rng.random((9, 2, 5)) < 0.5
     group = np.array([0, 0, 0, 0, 1, 1, 1, 1, -1])
-    shuffled = shuffle_unit_trials(binned, group, rng)
+    shuffled = shuffle_trials(binned, group, rng)
     np.testing.assert_array_equal(shuffled[8], binned[8])
     for each, unit in itertools.product((0, 1), (0, 1)):
         assert sorted(map(tuple, shuffled[group == each, unit])) == sorted(
@@ -183,15 +179,48 @@ def test_trials_with_nobody_to_exchange_with_have_no_group():
     assert group.tolist() == [0, -1, 0, -1]
 
 
-@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=40).map(np.array), st.integers(2, 6))
-def test_neighbours_that_exchange_are_of_one_class_and_successive(label, neighbours):
-    group = exchangeable_groups(label, neighbours)
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=99).map(np.array), st.integers(1, 30))
+def test_groups_are_neighbours_of_one_kind(repeats, block_trials):
+    group = exchangeable_groups(repeats, block_trials)
     for each in np.unique(group[group >= 0]):
         members = np.flatnonzero(group == each)
-        (name,) = set(label[members])
-        between = np.flatnonzero(label == name)
-        assert 2 <= len(members) < 2 * neighbours
+        (name,) = set(repeats[members])
+        between = np.flatnonzero(repeats == name)
+        assert 2 <= len(members) < 2 * NEIGHBOURS
         assert set(members) == set(between[(between >= members[0]) & (between <= members[-1])])
+
+
+def test_blocks_make_groups_reach_over_as_many_trials():
+    repeats = np.tile(["a", "b"], 60)
+    members = [np.flatnonzero(exchangeable_groups(repeats, 8) == each) for each in range(30)]
+    assert max(np.ptp(each) for each in members) < 8
+    assert max(map(len, members)) == 4 and len(members) == 30
+
+
+@given(st.booleans(), seeds)
+def test_exchanged_spikes_are_counted_in_the_window_that_they_come_to(together, seed):
+    """Against the definition: a response moves as a whole, then its new trial's window cuts it."""
+    recording = planted(0.5, n_trials=24, n_classes=2, decisions=True)
+    windows = decision_windows(recording.trials)
+    units, trials = np.arange(6), np.arange(24)
+    group = exchangeable_groups(recording.trials.label)
+    spikes = ExchangeableSpikes.observe(recording, windows, units, trials, group)
+    as_recorded = recording.responses(windows, units).count
+    np.testing.assert_array_equal(spikes.count(spikes.trial), as_recorded)
+    moved = spikes.exchange(np.random.default_rng(seed), together)
+    expected = np.zeros_like(as_recorded)
+    for latency, unit, origin, place in zip(spikes.latency, spikes.unit, spikes.trial, moved,
+                                            strict=True):
+        assert group[origin] == group[place]
+        expected[place, unit] += latency < windows.stop[place] - windows.onset[place]
+    np.testing.assert_array_equal(spikes.count(moved), expected)
+    for unit in units:  # responses stay whole, and no two of a unit come to one trial
+        origin_of = {}
+        for origin, place in set(zip(spikes.trial[spikes.unit == unit],
+                                     moved[spikes.unit == unit], strict=True)):
+            assert origin_of.setdefault(place, origin) == origin
+    if together:
+        assert len(set(zip(spikes.trial, moved, strict=True))) == len(set(spikes.trial))
 
 
 # --- units ----------------------------------------------------------------------------------------

@@ -13,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis.depth_trend import NO_TREND, trend_of_units
+from ephys_snn.analysis.depth_trend import DepthTrend, depth_trend
 from ephys_snn.analysis.information.unit_information import UnitInformation
 from ephys_snn.analysis.statistics import (
-    bootstrap_difference,
-    bootstrap_interval,
+    MIN_SAMPLE,
+    difference_interval,
     false_discovery_q,
+    mean_interval,
     rank_sum,
 )
 from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
@@ -26,14 +27,14 @@ from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
 SIGNIFICANT_Q = 0.05
 CLASS_SPECIFIC = 0.9  # information gain above which a unit is active for hardly more than one class
 
-ONE_UNIT = "one unit: no interval"
+FEW_UNITS = f"fewer than {MIN_SAMPLE} units: no interval"
 
 
 def information_by_area(recording: Recording, windows: ResponseWindows,
                         information: UnitInformation, rng: np.random.Generator) -> pd.DataFrame:
     """Information gain by area and cell type, the columns of ``information_gain_by_area.csv``.
 
-    Intervals are 95 % percentile bootstrap intervals over units.
+    Intervals are 95 % intervals of the mean over units.
     """
     deciding = recording.output_units(windows)
     rows = []
@@ -42,23 +43,23 @@ def information_by_area(recording: Recording, windows: ResponseWindows,
             members = recording.units_in(area, cell_type)
             used = members[information.used[members]]
             row = {"area": area, "cell_type": cell_type, "n_units": len(members),
-                   "n_units_used": len(used), **_describe(information.units.iloc[used], rng),
+                   "n_units_used": len(used), **_describe(information.units.iloc[used]),
                    "n_trials": information.n_trials, "note": ""}
             if deciding[members].all():
                 row["note"] = DECISION_NOTE
             elif not len(used):
                 row["note"] = "not computable: no unit is active in enough trials"
-            elif len(used) == 1:
-                row["note"] = ONE_UNIT
+            elif len(used) < MIN_SAMPLE:
+                row["note"] = FEW_UNITS
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _describe(units: pd.DataFrame, rng: np.random.Generator) -> dict[str, float]:
+def _describe(units: pd.DataFrame) -> dict[str, float]:
     gain = units["information_gain"].to_numpy()
     corrected = units["information_gain_corrected"].dropna().to_numpy()
-    mean_low, mean_high = bootstrap_interval(gain, rng)
-    corrected_low, corrected_high = bootstrap_interval(corrected, rng)
+    mean_low, mean_high = mean_interval(gain)
+    corrected_low, corrected_high = mean_interval(corrected)
     return {
         "mean": _mean(gain), "median": np.median(gain) if len(gain) else np.nan,
         "fraction_above_0.9": _mean(gain > CLASS_SPECIFIC),
@@ -84,7 +85,7 @@ class Contrast(NamedTuple):
     Attributes
     ----------
     difference, low, high : float
-        Difference of the means with its 95 % bootstrap interval over units.
+        Difference of the means with its 95 % interval over units.
     u_statistic, p_value : float
         Mann-Whitney U of the first group, two-sided p.
     auc : float
@@ -102,12 +103,16 @@ class Contrast(NamedTuple):
 NO_CONTRAST = Contrast(*[np.nan] * 6)
 
 
-def contrast(values: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> Contrast:
+def contrast(values: np.ndarray, others: np.ndarray) -> Contrast:
     """Compare two groups of units; nan throughout where one is empty."""
     if not len(values) or not len(others):
         return NO_CONTRAST
-    return Contrast(_mean(values) - _mean(others), *bootstrap_difference(values, others, rng),
+    return Contrast(_mean(values) - _mean(others), *difference_interval(values, others),
                     *rank_sum(values, others))
+
+
+def _few_units(values: np.ndarray, others: np.ndarray) -> str:
+    return FEW_UNITS if min(len(values), len(others)) < MIN_SAMPLE else ""
 
 
 def excitatory_against_inhibitory(recording: Recording, windows: ResponseWindows,
@@ -131,8 +136,9 @@ def excitatory_against_inhibitory(recording: Recording, windows: ResponseWindows
                      "n_inhibitory": len(inhibitory),
                      "mean_corrected_excitatory": _mean(excitatory),
                      "mean_corrected_inhibitory": _mean(inhibitory),
-                     **contrast(excitatory, inhibitory, rng)._asdict(),
-                     "n_trials": information.n_trials, "note": note if missing else ""})
+                     **contrast(excitatory, inhibitory)._asdict(),
+                     "n_trials": information.n_trials,
+                     "note": note if missing else _few_units(excitatory, inhibitory)})
     table = pd.DataFrame(rows)
     table.insert(table.columns.get_loc("p_value") + 1, "q_value",
                  false_discovery_q(table["p_value"]))
@@ -162,22 +168,20 @@ def information_by_depth(recording: Recording, information: UnitInformation,
         areas = list(values)
         if cell_type != "all" and len(areas) < 2 and recording.areas_ordered:
             continue  # a cell type of one area, like a network's input
-        trend, note = NO_TREND, ""
+        change = contrast(values[areas[-1]], values[areas[0]]) if areas else NO_CONTRAST
+        trend = depth_trend(np.array([_mean(gain) for gain in values.values()]), rng)
         if not recording.areas_ordered:
-            note = "not computable: nobody stated the order of the areas (--areas A,B,...)"
-        elif len(areas) < 2:
-            note = "not computable: it takes at least two areas whose units have information gain"
-        else:
-            trend = trend_of_units(list(values.values()), rng)
-            if np.isnan(trend.spearman_rho):
-                note = "no correlation: all units have the same information gain"
-            elif min(len(values[areas[0]]), len(values[areas[-1]])) < 2:
-                note = "one unit in the first or last area: no interval of the difference"
+            change, trend = NO_CONTRAST, DepthTrend(
+                np.nan, np.nan, "not computable: nobody stated the order of the areas "
+                "(--areas A,B,...)")
         rows.append({"cell_type": cell_type, "n_areas": len(areas),
                      "n_units": sum(map(len, values.values())),
                      "first_area": areas[0] if areas else "",
                      "last_area": areas[-1] if areas else "",
-                     **trend._asdict(), "n_trials": information.n_trials, "note": note})
+                     "difference": change.difference, "difference_low": change.low,
+                     "difference_high": change.high, "spearman_rho": trend.spearman_rho,
+                     "p_value": trend.p_value, "n_trials": information.n_trials,
+                     "note": trend.note or _few_units(values[areas[0]], values[areas[-1]])})
     return pd.DataFrame(rows)
 
 
@@ -198,11 +202,11 @@ def compare_areas(recording: Recording, information: UnitInformation, control: R
             missing = [name for name, each in (("recording", values), ("control", others))
                        if not len(each)]
             note = f"not computable: no such unit with information gain in the {missing[0]}" \
-                if missing else ""
+                if missing else _few_units(values, others)
             rows.append({"area": area, "cell_type": cell_type, "n_units_used": len(values),
                          "n_units_used_control": len(others),
                          "mean_corrected": _mean(values), "mean_corrected_control": _mean(others),
-                         **contrast(values, others, rng)._asdict(),
+                         **contrast(values, others)._asdict(),
                          "n_trials": information.n_trials,
                          "n_trials_control": control_information.n_trials, "note": note})
     table = pd.DataFrame(rows)

@@ -8,18 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ephys_snn.analysis.information.areas import SIGNIFICANT_Q
 from ephys_snn.analysis.information.comparison import Comparison
 from ephys_snn.analysis.information.unit_information import UnitInformation
+from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.analysis.words import trials_left_out
 from ephys_snn.errors import listed
 from ephys_snn.recording import Recording, ResponseWindows
 
 FEW_TRIALS = 10  # per class: below, estimates of single units mean little
 CLASSES_NAMED = 8  # in a sentence
-FEW_BLOCKS = 20  # fewer can hardly be permuted
 BUSY = 0.5  # median fraction of active trials from which activity saturates
 
 
@@ -33,9 +32,8 @@ def limits(recording: Recording, windows: ResponseWindows, information: UnitInfo
             *_classes(information),
             *_chance(information),
             *_permutations(information),
-            *_order_of_labels(label, args.block_trials),
+            *Relabelling(args.block_trials, args.shift_labels).limits(information.n_trials),
             *_crossed_annotations(recording, windows, label, args.within),
-            *times_of_decisions(windows, label),
             *_unused_units(by_area, information, args.min_active),
             *_notes(by_area, recording, tables["information_gain_excitatory_inhibitory"]),
             *_order_of_areas(recording)]
@@ -81,19 +79,6 @@ def _permutations(information: UnitInformation) -> list[str]:
             f"--permutations to {int(np.ceil(tested / SIGNIFICANT_Q))} to find a single one"]
 
 
-def _order_of_labels(label: np.ndarray, block_trials: int) -> list[str]:
-    """Whether neighbouring trials are too alike, or the blocks that answer it too few."""
-    n_blocks = len(label) / block_trials
-    if block_trials == 1:
-        repeats, expected, p_value = label_repeats(label)
-        return [f"labels are not in random order: {repeats:.0%} of the trials repeat the label of "
-                f"the one before, where {expected:.0%} would by chance; drift can look like "
-                "information, so permute blocks of neighbouring trials (--block-trials)"
-                ] if p_value < 0.01 else []
-    return [f"{len(label)} trials make {n_blocks:.1f} blocks of {block_trials}: so few that p "
-            "cannot be small; use shorter blocks"] if n_blocks < FEW_BLOCKS else []
-
-
 def _crossed_annotations(recording: Recording, windows: ResponseWindows, label: np.ndarray,
                          within: str | None) -> list[str]:
     if within is not None:
@@ -113,35 +98,6 @@ def is_crossed(values: np.ndarray, label: np.ndarray) -> bool:
     trials = np.zeros((value.max() + 1, code.max() + 1), dtype=int)
     np.add.at(trials, (value, code), 1)
     return bool(trials.min() >= FEW_TRIALS)
-
-
-def label_repeats(label: np.ndarray) -> tuple[float, float, float]:
-    """Fraction of trials that repeat the label before, expected fraction, one-sided p.
-
-    The p-value is that of a normal approximation with the binomial variance.
-    """
-    counts = np.unique(label, return_counts=True)[1]
-    n_pairs = len(label) - 1
-    repeats = float(np.mean(label[1:] == label[:-1]))
-    expected = float((counts * (counts - 1)).sum() / (len(label) * n_pairs))
-    sd = np.sqrt(expected * (1 - expected) / n_pairs)
-    return repeats, expected, float(stats.norm.sf((repeats - expected) / sd)) if sd else 1.0
-
-
-def times_of_decisions(windows: ResponseWindows, label: np.ndarray) -> list[str]:
-    """Whether trials of some classes are decided later; other windows have limits of their own."""
-    if not windows.until_decision:
-        return []
-    duration = windows.durations[windows.used]
-    if np.ptp(duration) < 1e-6 * duration.mean():
-        return []
-    groups = [duration[label == name] for name in np.unique(label)]
-    if stats.kruskal(*groups).pvalue >= 0.05:
-        return []
-    medians = [np.median(group) for group in groups]
-    return [f"decisions come at different times in the classes (medians {min(medians):.3g} to "
-            f"{max(medians):.3g} ms): a unit that merely fires late or all the time is active more "
-            "often where they come late; --window START STOP makes windows equally long"]
 
 
 def _unused_units(by_area: pd.DataFrame, information: UnitInformation, min_active: int

@@ -14,7 +14,7 @@ from scipy import stats
 
 from ephys_snn.analysis.information.entropy import entropy, information_gain, n_log_n
 from ephys_snn.analysis.statistics import permutation_p_value
-from ephys_snn.analysis.surrogates import permute_labels
+from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling, relabel
 from ephys_snn.cli import Progress, no_progress
 
 BATCH_ELEMENTS = 2**23  # of the largest array in a batch of permutations
@@ -37,7 +37,7 @@ class PermutedInformation(NamedTuple):
 
 
 def permuted_information(active: np.ndarray, code: np.ndarray, n_permutations: int,
-                         rng: np.random.Generator, block_trials: int = 1,
+                         rng: np.random.Generator, relabelling: Relabelling = SINGLE_TRIALS,
                          progress: Progress = no_progress, strata: np.ndarray | None = None
                          ) -> PermutedInformation:
     """Information of active units about permuted labels.
@@ -47,8 +47,7 @@ def permuted_information(active: np.ndarray, code: np.ndarray, n_permutations: i
     active : (trial, unit) bool
     code : (trial,) int
         Index of the class of each trial, in the order in which the trials took place.
-    block_trials : int
-        Neighbouring trials that stay together.
+    relabelling : Relabelling
     progress : Progress
         Of the batches of permutations.
     strata : (trial,), optional
@@ -59,7 +58,7 @@ def permuted_information(active: np.ndarray, code: np.ndarray, n_permutations: i
     certain = entropy(class_counts) + entropy(np.stack([active.sum(axis=0), (~active).sum(axis=0)],
                                                        axis=1))
     values = active.T.astype(np.float32)  # sums stay exact below 2**24 trials
-    for drawn, counts in permuted_sums(values, code, n_permutations, rng, block_trials, progress,
+    for drawn, counts in permuted_sums(values, code, n_permutations, rng, relabelling, progress,
                                        strata):
         null.information_gain[drawn] = information_gain(counts, class_counts).T
         joint = n_log_n(counts).sum(axis=-1) + n_log_n(class_counts - counts).sum(axis=-1)
@@ -68,8 +67,9 @@ def permuted_information(active: np.ndarray, code: np.ndarray, n_permutations: i
 
 
 def permuted_sums(values: np.ndarray, code: np.ndarray, n_permutations: int,
-                  rng: np.random.Generator, block_trials: int = 1, progress: Progress = no_progress,
-                  strata: np.ndarray | None = None) -> Iterator[tuple[slice, np.ndarray]]:
+                  rng: np.random.Generator, relabelling: Relabelling = SINGLE_TRIALS,
+                  progress: Progress = no_progress, strata: np.ndarray | None = None
+                  ) -> Iterator[tuple[slice, np.ndarray]]:
     """Sum values over the trials of each permuted class, one matrix product per batch.
 
     One permutation serves all units, so that what they share is shared under the null, too.
@@ -88,7 +88,7 @@ def permuted_sums(values: np.ndarray, code: np.ndarray, n_permutations: int,
     batch = max(1, BATCH_ELEMENTS // (n_classes * max(n_trials, n_units)))
     for first in progress(range(0, n_permutations, batch), "permuted labels"):
         size = min(batch, n_permutations - first)
-        permuted = np.stack([permute_labels(code, rng, block_trials, strata) for _ in range(size)],
+        permuted = np.stack([relabel(code, rng, relabelling, strata) for _ in range(size)],
                             axis=1)
         one_hot = (permuted[:, :, None] == np.arange(n_classes)).astype(values.dtype)
         sums = values @ one_hot.reshape(n_trials, size * n_classes)
@@ -96,7 +96,7 @@ def permuted_sums(values: np.ndarray, code: np.ndarray, n_permutations: int,
 
 
 def spike_count_p_value(count: np.ndarray, code: np.ndarray, n_permutations: int,
-                        rng: np.random.Generator, block_trials: int = 1,
+                        rng: np.random.Generator, relabelling: Relabelling = SINGLE_TRIALS,
                         progress: Progress = no_progress, strata: np.ndarray | None = None
                         ) -> np.ndarray:
     """(unit,) p that the number of spikes does not depend on the class.
@@ -110,7 +110,7 @@ def spike_count_p_value(count: np.ndarray, code: np.ndarray, n_permutations: int
     Parameters
     ----------
     count : (trial, unit) int
-    code, n_permutations, block_trials, progress, strata
+    code, n_permutations, relabelling, progress, strata
         As in `permuted_information`.
     """
     observed, null = np.zeros(count.shape[1]), np.zeros((n_permutations, count.shape[1]))
@@ -118,14 +118,14 @@ def spike_count_p_value(count: np.ndarray, code: np.ndarray, n_permutations: int
     for stratum in np.unique(strata):
         inside = strata == stratum
         of_stratum = _rank_statistics(count[inside], code[inside], n_permutations, rng,
-                                      block_trials, progress)
+                                      relabelling, progress)
         observed += of_stratum[0]
         null += of_stratum[1:]
     return permutation_p_value(observed, null)
 
 
 def _rank_statistics(count: np.ndarray, code: np.ndarray, n_permutations: int,
-                     rng: np.random.Generator, block_trials: int, progress: Progress
+                     rng: np.random.Generator, relabelling: Relabelling, progress: Progress
                      ) -> np.ndarray:
     """(1 + permutation, unit) Kruskal and Wallis's H, 0 of equal counts; first as observed."""
     code = np.unique(code, return_inverse=True)[1]
@@ -137,7 +137,7 @@ def _rank_statistics(count: np.ndarray, code: np.ndarray, n_permutations: int,
     sums = np.empty((1 + n_permutations, count.shape[1]))
     observed = (rank @ (code[:, None] == np.arange(len(class_counts))).astype(exact)).astype(float)
     sums[0] = (observed**2 / class_counts).sum(axis=-1)
-    for drawn, permuted in permuted_sums(rank, code, n_permutations, rng, block_trials, progress):
+    for drawn, permuted in permuted_sums(rank, code, n_permutations, rng, relabelling, progress):
         sums[1:][drawn] = (permuted.astype(float)**2 / class_counts).sum(axis=-1).T
     variance = np.square(rank.astype(float)).sum(axis=1) / max(len(code) - 1, 1)
     return sums / np.where(variance > 0, variance, 1)

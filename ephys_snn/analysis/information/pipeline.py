@@ -27,6 +27,7 @@ from ephys_snn.analysis.information.words import (
 )
 from ephys_snn.analysis.pipeline import Options, Pipeline, StudyColumns
 from ephys_snn.analysis.results import PipelineResult
+from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.analysis.words import name_of
 from ephys_snn.cli import number, progress_bar
 from ephys_snn.recording import Recording, ResponseWindows
@@ -39,9 +40,6 @@ def add_options(parser: Options) -> None:
                         f"smallest p is 1 / (N + 1) (default: {MIN_PERMUTATIONS}, or as many "
                         "more as it takes to find a single significant unit, where that is "
                         "quick)")
-    parser.add_argument("--block-trials", type=number(int, least=1), default=1, metavar="N",
-                        help="neighbouring trials that stay together in a permutation, where "
-                        "labels or responses drift (default: %(default)s)")
     parser.add_argument("--within", metavar="KEY",
                         help="array annotation of the trials, such as a position or a session: "
                         "permute labels among trials of equal value only, and test spike counts "
@@ -78,7 +76,8 @@ def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Names
             "trials_per_class": dict(zip(information.classes, information.class_counts.tolist(),
                                          strict=True)),
             "permutations": information.n_permutations, "block_trials": args.block_trials,
-            "within": args.within, "min_active": args.min_active, "seed": args.seed,
+            "shift_labels": args.shift_labels, "within": args.within,
+            "min_active": args.min_active, "seed": args.seed,
             "compare": None if args.compare is None else str(args.compare)},
         summary=summary,
         warnings=warnings)
@@ -88,7 +87,7 @@ def _measure(args: argparse.Namespace, recording: Recording, windows: ResponseWi
              ) -> UnitInformation:
     return unit_information(
         recording, windows, np.random.default_rng([args.seed, 2, stream]), args.permutations,
-        args.block_trials, args.min_active, within=args.within,
+        Relabelling(args.block_trials, args.shift_labels), args.min_active, within=args.within,
         progress=progress_bar(args.quiet))
 
 

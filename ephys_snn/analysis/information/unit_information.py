@@ -23,6 +23,7 @@ from ephys_snn.analysis.information.permuted import (
     spike_count_p_value,
 )
 from ephys_snn.analysis.statistics import false_discovery_q, permutation_p_value
+from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling
 from ephys_snn.analysis.trial_subsets import first_halves
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.errors import InputError
@@ -66,9 +67,9 @@ class UnitInformation(NamedTuple):
 
 
 def unit_information(recording: Recording, windows: ResponseWindows, rng: np.random.Generator,
-                     n_permutations: int | None = None, block_trials: int = 1, min_active: int = 5,
-                     progress: Progress = no_progress, within: str | None = None
-                     ) -> UnitInformation:
+                     n_permutations: int | None = None, relabelling: Relabelling = SINGLE_TRIALS,
+                     min_active: int = 5, progress: Progress = no_progress,
+                     within: str | None = None) -> UnitInformation:
     """Information of every unit of a recording about the class of the trial.
 
     Parameters
@@ -78,8 +79,7 @@ def unit_information(recording: Recording, windows: ResponseWindows, rng: np.ran
         When a spike makes a unit active; trials without a window are left out.
     n_permutations : int, optional
         Permutations of the labels, for chance and p; by default `enough_permutations`.
-    block_trials : int
-        Neighbouring trials that stay together in a permutation.
+    relabelling : Relabelling
     min_active : int
         Units active in fewer trials have no statistics.
     progress : Progress
@@ -96,15 +96,15 @@ def unit_information(recording: Recording, windows: ResponseWindows, rng: np.ran
     """
     responses = recording.responses(windows)
     classes = sort_labels(responses.label)
-    _check_design(len(responses.label), classes, block_trials)
-    strata = None if within is None else trial_strata(recording, responses, within, block_trials)
+    _check_design(len(responses.label), classes, relabelling)
+    strata = None if within is None else trial_strata(recording, responses, within, relabelling)
     code = label_codes(responses.label, classes)
     active = responses.active
     units = _describe_units(recording, windows, active, min_active)
     used = np.flatnonzero(units["note"] == "")
     n_permutations = n_permutations or enough_permutations(len(used), len(code), len(classes))
     statistics = _unit_statistics(responses.count[:, used], code, classes, rng, n_permutations,
-                                  block_trials, progress, strata)
+                                  relabelling, progress, strata)
     units = units.join(statistics.set_axis(used))
     chance_is_all = units["information_gain"].notna() & units["information_gain_corrected"].isna()
     units.loc[chance_is_all, "note"] = "not corrected: any labels give an information gain of 1"
@@ -113,7 +113,7 @@ def unit_information(recording: Recording, windows: ResponseWindows, rng: np.ran
                            activity_in_halves(active, code, rng), n_permutations)
 
 
-def trial_strata(recording: Recording, responses: Responses, within: str, block_trials: int
+def trial_strata(recording: Recording, responses: Responses, within: str, relabelling: Relabelling
                  ) -> np.ndarray:
     """(trial,) int, which trials share a value of an annotation.
 
@@ -133,9 +133,9 @@ def trial_strata(recording: Recording, responses: Responses, within: str, block_
         raise InputError(f"--within {within}: trials of equal value are all of one class, so no "
                          "label can change its place; choose another annotation")
     smallest = np.bincount(strata).min()
-    if block_trials > max(1, smallest // 2):
+    if relabelling.block_trials > max(1, smallest // 2):
         raise InputError(f"--block-trials must be at most half of the {smallest} trials of the "
-                         f"rarest value of '{within}'; got {block_trials}")
+                         f"rarest value of '{within}'; got {relabelling.block_trials}")
     return strata
 
 
@@ -155,15 +155,13 @@ def activity_in_halves(active: np.ndarray, code: np.ndarray, rng: np.random.Gene
     return np.stack(halves)
 
 
-def _check_design(n_trials: int, classes: tuple[str, ...], block_trials: int) -> None:
+def _check_design(n_trials: int, classes: tuple[str, ...], relabelling: Relabelling) -> None:
     if len(classes) < 2:
         label = classes[0] if classes else ""
         raise InputError("information about the class needs at least two classes; all "
                          f"{n_trials} analysed trials are '{label}'; choose another --label, "
                          "--trials or response window")
-    if not 1 <= block_trials <= n_trials // 2:
-        raise InputError(f"--block-trials must be at most half of the {n_trials} analysed trials, "
-                         f"else there is nothing to permute; got {block_trials}")
+    relabelling.check(n_trials)
 
 
 def _describe_units(recording: Recording, windows: ResponseWindows, active: np.ndarray,
@@ -183,7 +181,7 @@ def _describe_units(recording: Recording, windows: ResponseWindows, active: np.n
 
 
 def _unit_statistics(count: np.ndarray, code: np.ndarray, classes: tuple[str, ...],
-                     rng: np.random.Generator, n_permutations: int, block_trials: int,
+                     rng: np.random.Generator, n_permutations: int, relabelling: Relabelling,
                      progress: Progress, strata: np.ndarray | None) -> pd.DataFrame:
     """The statistics of units that are active often enough; `count` is (trial, unit) spikes."""
     active = count > 0
@@ -193,7 +191,7 @@ def _unit_statistics(count: np.ndarray, code: np.ndarray, classes: tuple[str, ..
     preferred = activity.argmax(axis=1)
     gain = information_gain(active_counts, class_counts)
     binary = quadratic_extrapolation(active, code, rng)
-    null = permuted_information(active, code, n_permutations, rng, block_trials, progress, strata)
+    null = permuted_information(active, code, n_permutations, rng, relabelling, progress, strata)
     p_gain = permutation_p_value(gain, null.information_gain)
     p_information = permutation_p_value(binary.plug_in, null.mutual_information)
     chance = null.information_gain.mean(axis=0)
@@ -201,7 +199,7 @@ def _unit_statistics(count: np.ndarray, code: np.ndarray, classes: tuple[str, ..
     counted = quadratic_extrapolation(count, code, rng) if (count > 1).any() else binary
     p_count = p_information
     if (count > 1).any() or strata is not None:
-        p_count = spike_count_p_value(count, code, n_permutations, rng, block_trials, progress,
+        p_count = spike_count_p_value(count, code, n_permutations, rng, relabelling, progress,
                                       strata)
     return pd.DataFrame({
         "preferred_class": np.array(classes, dtype=object)[preferred],

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ephys_snn.analysis.surrogates import shuffle_within
+from ephys_snn.analysis.surrogates import permute_within
 
 MIN_SHUFFLES = 20
 SHUFFLED_PAIRS = 500_000  # z values that make a null distribution fine enough for its tail
@@ -82,7 +82,7 @@ def noise_correlation(source: np.ndarray, target: np.ndarray, code: np.ndarray,
     norm = np.sqrt(np.square(x).sum(axis=0)[:, None] * np.square(y).sum(axis=0))[testable]
     n_shuffles = int(np.clip(SHUFFLED_PAIRS // len(deviation), min(MIN_SHUFFLES, max_shuffles),
                              max_shuffles))
-    null = np.sort(np.concatenate([(x[shuffle_within(code, rng)].T @ y)[testable] / deviation
+    null = np.sort(np.concatenate([(x[permute_within(code, rng)[0]].T @ y)[testable] / deviation
                                    for _ in range(n_shuffles)]))
     covariation = (x.T @ y)[testable].astype(float)
     z = covariation / deviation
@@ -170,7 +170,7 @@ def trial_pairs(code: np.ndarray, n_shuffles: int, rng: np.random.Generator) -> 
     rank, start, size = (np.empty(len(code), dtype=int) for _ in range(3))
     for trials, begin, n in zip(of_class, np.cumsum(sizes ** 2) - sizes ** 2, sizes, strict=True):
         rank[trials], start[trials], size[trials] = np.arange(n), begin, n
-    shuffles = np.array([shuffle_within(code, rng) for _ in range(n_shuffles)])
+    shuffles = permute_within(code, rng, n_shuffles)
     first = start + rank * size
     return TrialPairs(of_class, np.repeat(1 / sizes, sizes ** 2), first + rank,
                       first + rank[shuffles])

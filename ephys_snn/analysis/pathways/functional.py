@@ -22,7 +22,7 @@ from ephys_snn.analysis.pathways.members import (
     silent_notes,
 )
 from ephys_snn.analysis.statistics import false_discovery_q
-from ephys_snn.analysis.surrogates import permute_labels
+from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling, relabel
 from ephys_snn.recording import DECISION_NOTE, Recording, Responses, ResponseWindows, sort_labels
 
 MIN_EXPECTED = 5  # expected active trials of a class for a rank-sum test (Cochran's rule)
@@ -77,7 +77,7 @@ def rank_sum_p_values(counts: np.ndarray, code: np.ndarray, n_classes: int) -> n
 
 
 def block_p_values(activity: np.ndarray, code: np.ndarray, n_classes: int, n_permutations: int,
-                   block_trials: int, rng: np.random.Generator) -> np.ndarray:
+                   relabelling: Relabelling, rng: np.random.Generator) -> np.ndarray:
     """One-sided p of the activity for a class, against labels permuted in blocks of trials.
 
     Returns
@@ -88,7 +88,7 @@ def block_p_values(activity: np.ndarray, code: np.ndarray, n_classes: int, n_per
     observed = class_sums(activity, code, n_classes)
     reached = np.zeros_like(observed)
     for _ in range(n_permutations):
-        permuted = permute_labels(code, rng, block_trials)
+        permuted = relabel(code, rng, relabelling)
         reached += class_sums(activity, permuted, n_classes) >= observed
     return (1 + reached) / (1 + n_permutations)
 
@@ -141,9 +141,9 @@ def _choose_members(activity: np.ndarray, code: np.ndarray, effect: np.ndarray,
 
 def _selection_p_values(activity: np.ndarray, code: np.ndarray, n_classes: int,
                         settings: PathwaySettings, rng: np.random.Generator) -> np.ndarray:
-    if settings.block_trials > 1:
+    if settings.relabelling != SINGLE_TRIALS:
         return block_p_values(activity, code, n_classes, settings.n_permutations,
-                              settings.block_trials, rng)
+                              settings.relabelling, rng)
     active = activity > 0
     exact = fisher_p_values(active, code, n_classes)
     if settings.activity == "active":

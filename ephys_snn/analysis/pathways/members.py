@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ephys_snn.analysis.classes import class_sums
+from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling
 from ephys_snn.recording import Responses
 
 SIGNIFICANT_Q = 0.05
@@ -29,8 +30,8 @@ class PathwaySettings:
         Standard deviations above the mean at which an effect of the weights is strong.
     n_permutations : int
         Random sets, shuffles and permutations.
-    block_trials : int
-        Neighbouring trials that stay together in halves and permutations, against drift.
+    relabelling : Relabelling
+        How labels change places; blocks of neighbouring trials stay together in halves, too.
     activity : {'active', 'count'}
         Whether activity is the fraction of trials with a spike, or the mean number of spikes,
         which says more of units that are active in nearly every trial.
@@ -44,7 +45,7 @@ class PathwaySettings:
 
     k: float = 1.0
     n_permutations: int = 1000
-    block_trials: int = 1
+    relabelling: Relabelling = SINGLE_TRIALS
     activity: str = "active"
     max_links: int = 20
     max_lag: float | None = None

@@ -95,7 +95,7 @@ def measure_pathways(recording: Recording, windows: ResponseWindows,
                          f"all {len(responses.label)} trials with a response window are "
                          f"{classes[0]!r}; choose other labels with --label")
     code = label_codes(responses.label, classes)
-    chosen_by = split_halves(code, split_rng, settings.block_trials)
+    chosen_by = split_halves(code, split_rng, settings.relabelling.block_trials)
     structural, synapses, reason = _structural(recording, responses, settings)
     functional = functional_pathways(recording, responses, windows, chosen_by, settings,
                                      member_rng)

@@ -10,6 +10,7 @@ from ephys_snn.analysis.pathways.pathways import measure_pathways
 from ephys_snn.analysis.pathways.words import CAPTIONS, findings, limits, summarise
 from ephys_snn.analysis.pipeline import Options, Pipeline, StudyColumns
 from ephys_snn.analysis.results import PipelineResult
+from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.cli import number, progress_bar
 from ephys_snn.errors import InputError, listed
 from ephys_snn.recording import Recording, ResponseWindows
@@ -26,10 +27,6 @@ def add_options(parser: Options) -> None:
                         default=DEFAULTS.n_permutations,
                         help="random sets of units and shuffles of trials, for chance; the "
                         "smallest p is 1 / (N + 1) (default: %(default)s)")
-    parser.add_argument("--block-trials", type=number(int, least=1), default=DEFAULTS.block_trials,
-                        metavar="N", help="keep so many neighbouring trials together, in halves "
-                        "and permutations, where labels or responses drift "
-                        "(default: %(default)s)")
     parser.add_argument("--activity", choices=ACTIVITIES, default=DEFAULTS.activity,
                         help="fraction of trials in which a unit is active, or its mean spike "
                         "count, which tells more of units that are active in nearly every trial "
@@ -51,7 +48,8 @@ def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Names
     from ephys_snn.analysis.pathways.figures import plot_pathways, plot_preference
 
     settings = PathwaySettings(
-        k=args.k, n_permutations=args.permutations, block_trials=args.block_trials,
+        k=args.k, n_permutations=args.permutations,
+        relabelling=Relabelling(args.block_trials, args.shift_labels),
         activity=args.activity, max_links=args.links, max_lag=args.max_lag, seed=args.seed)
     result = measure_pathways(recording, windows, settings, progress_bar(args.quiet))
     classes = list(dict.fromkeys(label for kind in result.kinds for label in kind.classes))

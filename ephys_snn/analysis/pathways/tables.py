@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis.depth_trend import MIN_AREAS, NO_TREND, DepthTrend, trend_of_areas
+from ephys_snn.analysis.depth_trend import DepthTrend, depth_trend
 from ephys_snn.analysis.pathways.members import AreaPathways, Pathways
 from ephys_snn.analysis.pathways.preference import (
     member_preference,
     overlap_with_others,
     ranking_auc,
 )
-from ephys_snn.analysis.statistics import false_discovery_q, permutation_p_value
+from ephys_snn.analysis.statistics import false_discovery_q, mean_interval, permutation_p_value
 from ephys_snn.recording import Recording
 
 
@@ -125,8 +124,8 @@ def trend_table(recording: Recording, table: pd.DataFrame, kinds: Sequence[Pathw
         values = table[table["kind"] == pathways.kind].pivot(
             index="class", columns="area", values="preference").reindex(columns=deep)
         row = _trend_row(values.to_numpy(dtype=float), rng) if recording.areas_ordered else \
-            _describe_trend(len(deep), 0, NO_TREND,
-                            "the areas have no stated order; give one with --areas")
+            _describe_trend(len(deep), np.empty(0), DepthTrend(
+                np.nan, np.nan, "the areas have no stated order; give one with --areas"))
         rows.append({"kind": pathways.kind} | row)
     return pd.DataFrame(rows)
 
@@ -134,27 +133,16 @@ def trend_table(recording: Recording, table: pd.DataFrame, kinds: Sequence[Pathw
 def _trend_row(preference: np.ndarray, rng: np.random.Generator) -> dict:
     """Whether preference (class, area) grows along the areas that have any, and what limits it."""
     preference = preference[:, ~np.isnan(preference).all(axis=0)]
-    n_areas = preference.shape[1]
-    if n_areas < 2:
-        return _describe_trend(n_areas, 0, NO_TREND, "preference is known in fewer than two areas")
-    trend = trend_of_areas(preference, rng)
-    n_classes = int((~np.isnan(preference[:, [0, -1]])).all(axis=1).sum())
-    note = ""
-    if not n_classes:
-        note = "no class has a preference in both the first and the last area"
-    elif n_areas < MIN_AREAS:
-        note = "a trend needs three areas"
-    elif np.isnan(trend.spearman_rho):
-        note = "preference is the same in all areas"
-    elif math.factorial(n_areas) < 20:
-        note = "three areas have too few orders for p < 0.05"
-    return _describe_trend(n_areas, n_classes, trend, note)
+    change = preference[:, -1] - preference[:, 0] if preference.shape[1] > 1 else np.empty(0)
+    trend = depth_trend(np.nanmean(preference, axis=0), rng)
+    return _describe_trend(preference.shape[1], change[~np.isnan(change)], trend)
 
 
-def _describe_trend(n_areas: int, n_classes: int, trend: DepthTrend, note: str) -> dict:
-    return {"n_areas": n_areas, "n_classes": n_classes, "spearman": trend.spearman_rho,
-            "p_value": trend.p_value, "rise": trend.difference, "rise_low": trend.difference_low,
-            "rise_high": trend.difference_high, "note": note}
+def _describe_trend(n_areas: int, change: np.ndarray, trend: DepthTrend) -> dict:
+    low, high = mean_interval(change)
+    return {"n_areas": n_areas, "n_classes": len(change), "spearman": trend.spearman_rho,
+            "p_value": trend.p_value, "rise": change.mean() if len(change) else np.nan,
+            "rise_low": low, "rise_high": high, "note": trend.note}
 
 
 def member_table(recording: Recording, kinds: Sequence[Pathways]) -> pd.DataFrame:

@@ -61,7 +61,7 @@ def _preference(result: PathwayResult, pathways: Pathways) -> list[str]:
     trend = result.trends[result.trends["kind"] == pathways.kind].iloc[0]
     if np.isfinite(trend["rise"]):
         p = f", Spearman {trend['spearman']:.2f} with depth, p = {trend['p_value']:.2g}" \
-            if np.isfinite(trend["spearman"]) else ""
+            if np.isfinite(trend["p_value"]) else ""
         classes = f"{trend['n_classes']} class{'es' if trend['n_classes'] > 1 else ''}"
         sentences.append(
             f"From the first to the last of {trend['n_areas']} areas it changes by "

@@ -31,7 +31,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from ephys_snn.analysis.statistics import wilson_interval
-from ephys_snn.analysis.surrogates import permute_labels
+from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling, relabel
 from ephys_snn.errors import InputError
 
 MOST_TRIALS = 0.9  # share of the trials whose classes must survive the choice of the folds
@@ -159,7 +159,8 @@ def assign_folds(classes: np.ndarray, n_folds: int, rng: np.random.Generator,
 
 
 def permuted_classes(classes: np.ndarray, fold: np.ndarray, n_permutations: int,
-                     rng: np.random.Generator, block_trials: int = 1) -> np.ndarray:
+                     rng: np.random.Generator, relabelling: Relabelling = SINGLE_TRIALS
+                     ) -> np.ndarray:
     """The true classes, then their permutations, each within the folds.
 
     Permuting within folds leaves every fold its share of every class. Folds that are stratified
@@ -169,7 +170,7 @@ def permuted_classes(classes: np.ndarray, fold: np.ndarray, n_permutations: int,
     -------
     (1 + n_permutations, trial) int
     """
-    return np.stack([classes, *(permute_labels(classes, rng, block_trials, strata=fold)
+    return np.stack([classes, *(relabel(classes, rng, relabelling, strata=fold)
                                 for _ in range(n_permutations))])
 
 

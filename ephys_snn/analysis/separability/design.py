@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from ephys_snn.analysis.classes import label_codes
 from ephys_snn.analysis.separability.decoding import assign_folds, choose_folds, permuted_classes
+from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling
 from ephys_snn.analysis.trial_subsets import keep_windows, proportional_trials
 from ephys_snn.errors import InputError
 from ephys_snn.recording import DECISION_NOTE, Recording, Responses, ResponseWindows
@@ -30,8 +31,8 @@ class SeparabilitySettings:
         Folds of the cross-validation.
     n_permutations : int
         Permutations of the labels.
-    block_trials : int
-        Neighbouring trials that stay together in folds and permutations.
+    relabelling : Relabelling
+        How labels change places; blocks of neighbouring trials stay together in folds, too.
     match_units : int or None
         Draw so many units from every area; 0: as many as the smallest area has; None: all units.
     n_draws : int
@@ -48,7 +49,7 @@ class SeparabilitySettings:
 
     n_folds: int = 5
     n_permutations: int = 100
-    block_trials: int = 1
+    relabelling: Relabelling = SINGLE_TRIALS
     match_units: int | None = None
     n_draws: int = 10
     n_steps: int = 16
@@ -106,18 +107,19 @@ def plan(recording: Recording, windows: ResponseWindows, settings: SeparabilityS
     if n_folds < settings.n_folds:
         notes.append(f"{n_folds} folds instead of {settings.n_folds}: a class must have a trial "
                      f"in every fold, and the smallest has {sizes[kept].min()}")
-    trials, block_trials = np.flatnonzero(kept[codes]), settings.block_trials
+    trials, relabelling = np.flatnonzero(kept[codes]), settings.relabelling
     if len(trials) > settings.max_trials:
         thinned = proportional_trials(label[trials], settings.max_trials, rng, least=n_folds)
         # A block of neighbours shrinks with the trials.
-        block_trials = max(1, round(block_trials * len(thinned) / len(trials)))
+        relabelling = replace(relabelling, block_trials=max(
+            1, round(relabelling.block_trials * len(thinned) / len(trials))))
         notes.append(f"{len(thinned)} of {len(trials)} trials are decoded, every class in "
                      "proportion, to save time (--max-trials)")
         trials = trials[thinned]
     classes = tuple(name for name in recording.trials.classes if name in set(names[kept]))
     true = label_codes(label[trials], classes)
-    fold = assign_folds(true, n_folds, rng, block_trials)
-    labellings = permuted_classes(true, fold, settings.n_permutations, rng, block_trials)
+    fold = assign_folds(true, n_folds, rng, relabelling.block_trials)
+    labellings = permuted_classes(true, fold, settings.n_permutations, rng, relabelling)
     return Design(keep_windows(windows, trials), classes, labellings, fold, notes)
 
 

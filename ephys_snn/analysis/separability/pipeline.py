@@ -10,6 +10,7 @@ from ephys_snn.analysis.results import PipelineResult
 from ephys_snn.analysis.separability.design import CODES, SeparabilitySettings
 from ephys_snn.analysis.separability.separability import Separability, measure_separability
 from ephys_snn.analysis.separability.words import CAPTIONS, findings, limits, summarise
+from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.analysis.words import name_of
 from ephys_snn.cli import number, progress_bar
 from ephys_snn.recording import Recording, ResponseWindows
@@ -25,10 +26,6 @@ def add_options(parser: Options) -> None:
                         default=DEFAULTS.n_permutations,
                         help="permutations of the labels, for chance; the smallest p is "
                         "1 / (N + 1) (default: %(default)s)")
-    parser.add_argument("--block-trials", type=number(int, least=1), default=DEFAULTS.block_trials,
-                        metavar="N", help="keep so many neighbouring trials together, in folds "
-                        "and permutations, where labels or responses drift "
-                        "(default: %(default)s)")
     parser.add_argument("--match-units", type=number(int, least=1), nargs="?", const=0, metavar="N",
                         help="decode from N units of every area, drawn at random; without N from "
                         "as many as the smallest area has (default: from all units, which makes "
@@ -50,7 +47,8 @@ def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Names
             ) -> PipelineResult:
     """Decoding, distances and their growth with the window, of every area of a recording."""
     settings = SeparabilitySettings(
-        n_folds=args.folds, n_permutations=args.permutations, block_trials=args.block_trials,
+        n_folds=args.folds, n_permutations=args.permutations,
+        relabelling=Relabelling(args.block_trials, args.shift_labels),
         match_units=args.match_units, n_draws=args.draws, n_steps=args.steps,
         time_code=args.time_code, max_trials=args.max_trials, seed=args.seed)
     result = measure_separability(recording, windows, settings, progress_bar(args.quiet))

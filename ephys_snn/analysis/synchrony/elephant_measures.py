@@ -148,7 +148,7 @@ class _Sample:
         self.n_units, self.n_trials, self.bin_width = len(units), len(trials), bin_width
         self.start, self.end = windows.start[kept] - onset, windows.stop[kept] - onset
         self.slot_bins = int(np.ceil((self.end - self.start).max() / bin_width - 1e-6))
-        self.group = exchangeable_groups(recording.trials.label[kept])
+        self.group = exchangeable_groups(recording.trials.repeats.value[kept])
         self.inside = self.latency < self.end[self.trial]
 
     def rate(self) -> tuple[np.ndarray, np.ndarray]:

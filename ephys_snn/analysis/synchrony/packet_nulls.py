@@ -52,7 +52,7 @@ class ShuffledResponses:
     units : (unit,) int
     trials : (trial,) int
         Positions among the trials that have a window.
-    neighbours : int or None
+    block_trials : int
         As in `ephys_snn.analysis.surrogates.exchangeable_groups`.
 
     Attributes
@@ -62,8 +62,9 @@ class ShuffledResponses:
     """
 
     def __init__(self, recording: Recording, windows: ResponseWindows, units: np.ndarray,
-                 trials: np.ndarray, neighbours: int | None):
-        group = exchangeable_groups(recording.trials.label[windows.used][trials], neighbours)
+                 trials: np.ndarray, block_trials: int = 1):
+        group = exchangeable_groups(recording.trials.repeats.value[windows.used][trials],
+                                    block_trials)
         paired = group >= 0
         seen = exchange_windows(recording, windows)
         self._latency = recording.responses(seen, units).latency[trials[paired]]

@@ -58,7 +58,7 @@ class SynchronyResult(NamedTuple):
 
 def analyse_synchrony(recording: Recording, windows: ResponseWindows, *, n_surrogates: int = 200,
                       max_null_trials: int = 200, dither: float | None = None,
-                      neighbours: int | None = None, seed: int = 0,
+                      block_trials: int = 1, seed: int = 0,
                       progress: Progress = no_progress) -> SynchronyResult:
     """Pulse packets of every area and cell type, with two nulls.
 
@@ -73,7 +73,7 @@ def analyse_synchrony(recording: Recording, windows: ResponseWindows, *, n_surro
     dither : float, optional, ms
         Default: the median over the areas of the shortest half, but no less than the recording's
         time resolution.
-    neighbours : int, optional
+    block_trials : int
         See `ephys_snn.analysis.surrogates.exchangeable_groups`.
     seed : int
     progress : Progress
@@ -84,7 +84,7 @@ def analyse_synchrony(recording: Recording, windows: ResponseWindows, *, n_surro
         dither = _default_dither(recording, rows)
     label = recording.trials.label[windows.used]
     trials = balanced_trials(label, max_null_trials, np.random.default_rng([seed, 0]))
-    plan = _NullPlan(trials, n_surrogates, dither, neighbours)
+    plan = _NullPlan(trials, n_surrogates, dither, block_trials)
     if n_surrogates:
         for index, (area, area_rows) in enumerate(zip(recording.areas, rows, strict=True)):
             _add_nulls(recording, windows, area, area_rows, plan,
@@ -103,7 +103,7 @@ class _NullPlan(NamedTuple):
     trials: np.ndarray
     n_surrogates: int
     dither: float
-    neighbours: int | None
+    block_trials: int
 
 
 def _null_columns(null: str) -> list[str]:
@@ -186,7 +186,7 @@ def _add_nulls(recording: Recording, windows: ResponseWindows, area: str, rows: 
     if not members:
         return
     nulls = {"shuffled": ShuffledResponses(recording, windows, units, plan.trials,
-                                           plan.neighbours)}
+                                           plan.block_trials)}
     if np.isfinite(plan.dither):
         nulls["dithered"] = DitheredSpikes(recording, windows, units, plan.trials, plan.dither)
 

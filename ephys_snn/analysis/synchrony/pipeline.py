@@ -20,9 +20,6 @@ def add_options(parser: Options) -> None:
                         help="surrogates of each null (default: %(default)s)")
     parser.add_argument("--null-trials", type=number(int, least=1), default=200, metavar="N",
                         help="the nulls use at most so many trials (default: %(default)s)")
-    parser.add_argument("--shuffle-neighbours", type=number(int, least=2), metavar="N",
-                        help="shuffle responses only among N successive trials of a class, which "
-                             "leaves slow drift in the null (default: among all)")
     parser.add_argument("--dither", type=number(float, above=0), metavar="MS",
                         help="half-width of the dither (default: the median over areas of the "
                              "shortest half, but no less than the recording's resolution)")
@@ -49,7 +46,7 @@ def analyse(recording: Recording, windows: ResponseWindows,
     progress = progress_bar(args.quiet)
     packets = analyse_synchrony(
         recording, windows, n_surrogates=args.surrogates, max_null_trials=args.null_trials,
-        dither=args.dither, neighbours=args.shuffle_neighbours, seed=args.seed, progress=progress)
+        dither=args.dither, block_trials=args.block_trials, seed=args.seed, progress=progress)
     elephant = analyse_with_elephant(
         recording, windows, bin_width=args.bin, max_units=args.elephant_units,
         max_trials=args.elephant_trials, n_shuffles=args.elephant_shuffles, seed=args.seed,
@@ -63,7 +60,7 @@ def analyse(recording: Recording, windows: ResponseWindows,
         parameters={
             "window": windows.description, "n_trials": n_trials, "seed": args.seed,
             "surrogates": args.surrogates, "null_trials": packets.n_null_trials,
-            "shuffle_neighbours": args.shuffle_neighbours, "dither_ms": packets.dither,
+            "block_trials": args.block_trials, "dither_ms": packets.dither,
             "elephant": {
                 "bin_ms": elephant.bin_width, "shuffles": args.elephant_shuffles,
                 "sample": elephant.table[["area", "n_units_used", "n_trials_used"]].to_dict(

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.statistics import permutation_p_value
-from ephys_snn.analysis.surrogates import exchangeable_groups, shuffle_unit_trials
+from ephys_snn.analysis.surrogates import exchangeable_groups, shuffle_trials
 from ephys_snn.analysis.synchrony.coincidences import (
     ROUNDING,
     bin_trials,
@@ -209,7 +209,7 @@ def analyse_unitary_events(
     p_value = coincidence_p_value(surprise["n_emp"].T, surprise["n_exp"].T)
     surprise["Js"] = _joint_surprise(p_value).T
     null_count, null_smallest = _shuffle_null(
-        binned, exchangeable_groups(recording.trials.label[trial]),
+        binned, exchangeable_groups(recording.trials.repeats.value[trial]),
         lambda shuffled: coincidence_p_value(*count_coincidences(
             shuffled, patterns, window_bins, step_bins)), settings, seed, progress)
     names = tuple(unit_labels(recording.units)[units])
@@ -297,7 +297,7 @@ def _shuffle_null(binned: np.ndarray, group: np.ndarray, p_values: Callable,
     count = np.zeros(settings.n_shuffles, dtype=int)
     smallest = np.ones(settings.n_shuffles)
     for i in progress(range(settings.n_shuffles), "unitary events, shuffled trials"):
-        p = p_values(shuffle_unit_trials(binned, group, rng))
+        p = p_values(shuffle_trials(binned, group, rng))
         count[i] = (p <= settings.alpha).sum()
         smallest[i] = np.nanmin(p, initial=1.0)
     return count, smallest

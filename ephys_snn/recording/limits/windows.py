@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 from ephys_snn.errors import InputError, listed
 from ephys_snn.formats import sort_labels
@@ -12,6 +13,7 @@ from ephys_snn.recording.response_windows import ResponseWindows
 DURATION_TOLERANCE = 0.02  # windows that differ by more are not comparable
 SLACK = 1e-6  # ms; borders that were computed, not stored
 CLASSES_NAMED = 6
+DECISION_LEVEL = 0.05  # of a difference of the decision times between classes
 
 
 def limits_of(windows: ResponseWindows, recording: Recording) -> list[str]:
@@ -27,9 +29,7 @@ def limits_of(windows: ResponseWindows, recording: Recording) -> list[str]:
     if overlapping:
         limits.append(f"{overlapping} response windows reach into the next one, so that spikes "
                       "count in two trials (--clean-trials leaves such trials out)")
-    if not windows.until_decision:
-        limits += _unequal(windows, recording)
-    return limits
+    return limits + (decision_times if windows.until_decision else _unequal)(windows, recording)
 
 
 def _apart(windows: ResponseWindows, recording: Recording) -> list[str]:
@@ -76,6 +76,19 @@ def keep_clean(recording: Recording, windows: ResponseWindows) -> Recording:
     kept = recording.select_trials(clean)
     return kept.noted(
         f"--clean-trials leaves {len(kept.trials)} of {len(recording.trials)} trials")
+
+
+def decision_times(windows: ResponseWindows, recording: Recording) -> list[str]:
+    """A warning where windows end at the decision, and trials of some classes are decided later."""
+    label, duration = recording.trials.label[windows.used], windows.durations[windows.used]
+    groups = [duration[label == name] for name in np.unique(label)]
+    if np.ptp(duration) < 1e-6 * duration.mean() or len(groups) < 2 \
+            or stats.kruskal(*groups).pvalue >= DECISION_LEVEL:
+        return []
+    medians = [np.median(group) for group in groups]
+    return [f"decisions come at different times in the classes (medians {min(medians):.3g} to "
+            f"{max(medians):.3g} ms): a unit that merely fires late or all the time is active more "
+            "often where they come late; --window START STOP makes windows equally long"]
 
 
 def _unequal(windows: ResponseWindows, recording: Recording) -> list[str]:

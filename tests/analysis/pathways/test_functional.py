@@ -17,6 +17,7 @@ from ephys_snn.analysis.pathways.functional import (
 )
 from ephys_snn.analysis.pathways.members import PathwaySettings
 from ephys_snn.analysis.pathways.preference import member_preference
+from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.recording import epoch_windows
 
 FAST = PathwaySettings(n_permutations=200)
@@ -50,7 +51,7 @@ def test_block_p_values_keep_runs_of_labels_together():
         active = rng.random((400, 5)) < drift
         code = np.repeat(rng.integers(2, size=20), 20)
         single.append(fisher_p_values(active, code, 2))
-        blocked.append(block_p_values(active, code, 2, 100, 20, rng))
+        blocked.append(block_p_values(active, code, 2, 100, Relabelling(20), rng))
     assert np.mean(np.array(single) < 0.05) > 0.2 > 0.1 > np.mean(np.array(blocked) < 0.05)
 
 

@@ -1,6 +1,5 @@
 """Pathways: published values, planted and absent ones, input that does not fit."""
 
-import argparse
 import gzip
 import itertools
 from dataclasses import replace
@@ -8,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from builders import planted_pathways, recording_of_layers
+from builders import analysis_options, planted_pathways, recording_of_layers
 
 from ephys_snn.analysis.pathways import pipeline
 from ephys_snn.analysis.pathways.connectivity import output_classes, pathway_effects
@@ -378,11 +377,7 @@ def test_classes_of_output_units():
 
 
 def options(*words):
-    parser = argparse.ArgumentParser()
-    pipeline.add_options(parser)
-    args = parser.parse_args(words)
-    args.seed, args.quiet = 0, True
-    return args
+    return analysis_options(pipeline.add_options, *words)
 
 
 def test_pipeline_says_what_it_found(tmp_path):

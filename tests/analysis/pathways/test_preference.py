@@ -87,14 +87,15 @@ def test_what_limits_a_trend_is_said():
     rng = np.random.default_rng(0)
     nan = np.nan
     for preference, note in (
-            (np.full((2, 1), 0.5), "preference is known in fewer than two areas"),
-            (np.full((2, 3), nan), "preference is known in fewer than two areas"),
-            (np.array([[0.1, 0.2], [0.1, 0.3]]), "a trend needs three areas"),
+            (np.full((2, 1), 0.5), "fewer than three areas: no trend"),
+            (np.full((2, 3), nan), "fewer than three areas: no trend"),
+            (np.array([[0.1, 0.2], [0.1, 0.3]]), "fewer than three areas: no trend"),
             (np.array([[0.1, nan], [nan, 0.3]]),
-             "no class has a preference in both the first and the last area"),
-            (np.full((3, 4), 0.5), "preference is the same in all areas"),
-            (np.array([[0.1, nan, 0.2, 0.4]]), "three areas have too few orders for p < 0.05"),
+             "fewer than three areas: no trend"),
+            (np.full((3, 4), 0.5), "all areas have the same value: no trend"),
+            (np.array([[0.1, nan, 0.2, 0.4]]),
+             "three areas have too few orders for p < 0.05: no p"),
             (np.array([[0.1, 0.3, 0.2, 0.4]]), "")):
         row = _trend_row(preference, rng)
         assert row["note"] == note
-        assert np.isnan(row["spearman"]) == (row["n_areas"] < 3 or note.endswith("all areas"))
+        assert np.isnan(row["spearman"]) == (row["n_areas"] < 3 or note.startswith("all areas"))

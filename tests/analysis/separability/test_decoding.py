@@ -18,6 +18,7 @@ from ephys_snn.analysis.separability.decoding import (
     permuted_classes,
 )
 from ephys_snn.analysis.statistics import permutation_p_value
+from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.errors import InputError
 
 
@@ -109,7 +110,8 @@ def test_p_values_are_calibrated_on_labels_that_mean_nothing(block_trials, drift
             features = np.cumsum(features, axis=0)
             classes = np.repeat(rng.integers(3, size=24), 5)
         fold = assign_folds(classes, 4, rng, block_trials)
-        decoded = decode(features, permuted_classes(classes, fold, 39, rng, block_trials), fold)
+        labellings = permuted_classes(classes, fold, 39, rng, Relabelling(block_trials))
+        decoded = decode(features, labellings, fold)
         p_values.append(permutation_p_value(decoded.accuracy[0], decoded.accuracy[1:]))
         accuracies.append(decoded.accuracy[0])
         chances.append(decoded.accuracy[1:].mean())

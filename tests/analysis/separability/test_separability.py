@@ -1,11 +1,10 @@
 """Separability: what is planted is found, what is not is not, and the reference networks differ."""
 
-import argparse
 
 import numpy as np
 import pandas as pd
 import pytest
-from builders import recording_of_layers
+from builders import analysis_options, recording_of_layers
 
 from ephys_snn.analysis.runner import run
 from ephys_snn.analysis.separability.design import SeparabilitySettings, encode
@@ -198,10 +197,7 @@ def test_reference_network_untangles_the_classes_and_its_untrained_twin_does_not
 
 
 def options(*argv):
-    parser = argparse.ArgumentParser()
-    add_options(parser)
-    parser.set_defaults(seed=0, quiet=True)
-    return parser.parse_args([*argv, "--permutations", "19", "--steps", "3"])
+    return analysis_options(add_options, *argv, "--permutations", "19", "--steps", "3")
 
 
 def test_pipeline_says_what_was_found_and_what_limits_it(planted):

@@ -1,11 +1,10 @@
 """Pulse packets: published values, brute force over the definition, laws, nulls and controls."""
 
-import argparse
 import math
 
 import numpy as np
 import pytest
-from builders import planted, recording_of_layers
+from builders import analysis_options, planted, recording_of_layers
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -211,7 +210,7 @@ def test_locking_that_differs_between_classes_is_not_taken_for_synchrony():
     assert p_values(unlabelled, "shuffled") == [0.05, 0.05]
 
 
-def test_slow_drift_is_synchrony_unless_only_neighbours_are_exchanged():
+def test_drift_is_no_synchrony_if_blocks_are_as_short_as_it():
     rng = np.random.default_rng(0)
     onset = 100.0 * np.arange(90)
     latency = 30 + rng.normal(size=(90, 30)) + np.linspace(-5, 5, 90)[:, None]
@@ -222,7 +221,7 @@ def test_slow_drift_is_synchrony_unless_only_neighbours_are_exchanged():
         Units(names, names, np.full(30, "A"), np.full(30, "")),
         Trials(onset, np.full(90, 60.0), nothing, np.full(90, np.nan), nothing))
     assert p_values(recording, "shuffled") == [0.05, 0.05]
-    assert min(p_values(recording, "shuffled", neighbours=3)) > 0.05
+    assert min(p_values(recording, "shuffled", block_trials=3)) > 0.05
 
 
 def test_dither_finds_what_is_finer_than_it_and_nothing_else():
@@ -301,12 +300,9 @@ def test_the_same_seed_gives_the_same_table_and_another_gives_another(independen
 
 
 def options(*argv):
-    parser = argparse.ArgumentParser()
-    PIPELINE.add_options(parser)
-    args = parser.parse_args(["--surrogates", "9", "--elephant-units", "8", "--elephant-trials",
-                              "20", "--elephant-shuffles", "2", *argv])
-    args.seed, args.quiet = 0, True
-    return args
+    return analysis_options(
+        PIPELINE.add_options, "--surrogates", "9", "--elephant-units", "8",
+        "--elephant-trials", "20", "--elephant-shuffles", "2", *argv)
 
 
 def test_pipeline_on_the_reference_network(reference_recording, tmp_path):
@@ -351,7 +347,7 @@ def test_real_recordings_from_the_command_line(shared, tmp_path, capsys, name):
 
 
 @pytest.mark.parametrize("argv", [("--dither", "0"), ("--dither", "nan"), ("--surrogates", "0"),
-                                  ("--shuffle-neighbours", "1"), ("--bin", "-1")])
+                                  ("--block-trials", "0"), ("--bin", "-1")])
 def test_senseless_options_are_refused(argv, capsys):
     assert run(PIPELINE, ["recording.nix", *argv]) == 2
     assert argv[0] in capsys.readouterr().err

@@ -1,15 +1,15 @@
 """Unitary events: definition by brute force, Elephant, known theory and the published result."""
 
-import argparse
 from math import prod
 
 import numpy as np
 import pytest
+from builders import analysis_options
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ephys_snn.analysis.surrogates import shuffle_unit_trials
+from ephys_snn.analysis.surrogates import shuffle_trials
 from ephys_snn.analysis.synchrony import unitary_events_pipeline as pipeline
 from ephys_snn.analysis.synchrony.coincidences import (
     bin_trials,
@@ -130,7 +130,7 @@ def test_independent_units_are_significant_about_as_often_as_alpha():
         p = coincidence_p_value(*count_coincidences(binned, pair, 20, 5))[0]
         passed += (p <= 0.05).tolist()
         smallest = [np.nanmin(coincidence_p_value(*count_coincidences(
-            shuffle_unit_trials(binned, np.zeros(60, dtype=int), rng), pair, 20, 5)))
+            shuffle_trials(binned, np.zeros(60, dtype=int), rng), pair, 20, 5)))
             for _ in range(39)]
         found_any += (1 + np.sum(smallest <= p.min() + 1e-12)) / 40 <= 0.05
     # Counts are whole numbers and vary less than Poisson ones, so a little less often than alpha.
@@ -209,11 +209,9 @@ def test_what_cannot_be_asked_is_said(fields, options, reason):
 
 
 def run_part(recording, *arguments, windows=None):
-    parser = argparse.ArgumentParser()
-    pipeline.add_options(parser)
-    parser.set_defaults(surrogates=20, seed=0, quiet=True)
-    return pipeline.analyse(recording, windows or epoch_windows(recording.trials),
-                            parser.parse_args(["--unitary-events", *arguments]))
+    options = analysis_options(pipeline.add_options, "--unitary-events", *arguments)
+    options.surrogates = 20
+    return pipeline.analyse(recording, windows or epoch_windows(recording.trials), options)
 
 
 def two_classes() -> Recording:

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from builders import make_recording, recording_of
 
-from ephys_snn.analysis.information.limits import times_of_decisions
 from ephys_snn.errors import InputError
 from ephys_snn.recording import choose_windows, fixed_windows
 from ephys_snn.recording.limits.stability import describe_instability, keep_stable, unit_stability
-from ephys_snn.recording.limits.windows import is_separate, keep_clean, limits_of
+from ephys_snn.recording.limits.windows import decision_times, is_separate, keep_clean, limits_of
 
 N_TRIALS, PERIOD, DURATION = 90, 500.0, 300.0
 
@@ -105,12 +104,12 @@ def test_unequal_trials_are_said_with_the_window_that_fits_all():
     assert "differ in length (30 to 60 ms)" in limits[0] and "(0 30 fits" in limits[0]
 
 
-def test_only_decisions_that_differ_between_classes_are_said_beside_the_limits():
+def test_only_decisions_that_differ_between_classes_are_said():
     recording = make_recording([[999.0]], np.arange(40) * 100.0, t_stop=4200.0)
-    label = np.tile([0, 1], 20)
-    recording.trials.duration[:] = 30.0 + label
-    windows = choose_windows(recording)
-    assert times_of_decisions(windows, label) == []
-    warning, = times_of_decisions(windows._replace(until_decision=True), label)
-    assert "(medians 30 to 31 ms)" in warning
-    assert times_of_decisions(windows._replace(until_decision=True), np.repeat([0, 1], 20)) == []
+    recording.trials.duration[:] = 30.0 + np.tile([0, 1], 20)
+    windows = choose_windows(recording)._replace(until_decision=True)
+    recording.trials.label[:] = np.tile(["a", "b"], 20)
+    warning, = decision_times(windows, recording)
+    assert "(medians 30 to 31 ms)" in warning and warning in limits_of(windows, recording)
+    recording.trials.label[:] = np.repeat(["a", "b"], 20)
+    assert decision_times(windows, recording) == []

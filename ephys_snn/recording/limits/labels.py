@@ -1,0 +1,51 @@
+"""What the order of the labels cannot tell: classes that came in runs, or at different times.
+
+A permutation of the labels is a fair null if any order of them was as likely as the one that was
+run. Where classes came in runs, or one of them early and another late, whatever drifts along the
+recording (arousal, an electrode) differs between the classes, too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from ephys_snn.recording.recording import Recording
+from ephys_snn.recording.response_windows import ResponseWindows
+
+LEVEL = 0.01  # so few recordings whose labels are in random order are said not to be
+WAY_OUT = ("slow drift can look like an effect of the class; move whole blocks of neighbouring "
+           "trials (--block-trials N) or shift the labels along the session (--shift-labels)")
+
+
+def describe_order(windows: ResponseWindows, recording: Recording) -> list[str]:
+    """Whether the classes came in runs or at different times of the recording, in words."""
+    label = recording.trials.label[windows.used]
+    repeats, expected, p_value = label_repeats(label)
+    if p_value < LEVEL:
+        return [f"labels are not in random order: {repeats:.0%} of the trials repeat the label of "
+                f"the one before, where {expected:.0%} would by chance; {WAY_OUT}"]
+    place = [np.flatnonzero(label == each) for each in np.unique(label)]
+    if len(place) > 1 and stats.kruskal(*place).pvalue < LEVEL:
+        return [f"some classes came earlier in the recording than others; {WAY_OUT}"]
+    return []
+
+
+def label_repeats(label: np.ndarray) -> tuple[float, float, float]:
+    """Fraction of trials that repeat the label before, expected fraction, one-sided p.
+
+    The p-value is that of a normal approximation with the binomial variance.
+
+    Parameters
+    ----------
+    label : (trial,) str
+        In the order of the trials.
+    """
+    counts = np.unique(label, return_counts=True)[1]
+    n_pairs = len(label) - 1
+    if n_pairs < 1:
+        return 0.0, 0.0, 1.0
+    repeats = float(np.mean(label[1:] == label[:-1]))
+    expected = float((counts * (counts - 1)).sum() / (len(label) * n_pairs))
+    sd = np.sqrt(expected * (1 - expected) / n_pairs)
+    return repeats, expected, float(stats.norm.sf((repeats - expected) / sd)) if sd else 1.0
