@@ -1,4 +1,4 @@
-"""What happened when: trials, their classes and decisions."""
+"""Trials, their classes and decisions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ephys_snn.formats import sort_labels
+from ephys_snn.formats import sort_labels, take_entries
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,7 @@ class Trials:
         return len(self.onset)
 
     def __getitem__(self, index) -> Trials:
-        arrays = (self.onset, self.duration, self.label, self.decision_time, self.decision_label)
-        annotations = {key: values[index] for key, values in self.annotations.items()}
-        return Trials(*(values[index] for values in arrays), annotations)
+        return take_entries(self, index)
 
     @property
     def classes(self) -> tuple[str, ...]:
