@@ -44,18 +44,8 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
 
 def number(kind: type, *, least: float | None = None, above: float | None = None,
            below: float | None = None, unit: str = "") -> Callable[[str], float]:
-    """Type of an option that is a finite number within bounds.
+    """Type of an option that is a finite number within bounds, which messages give in `unit`.
 
-    Parameters
-    ----------
-    kind : {int, float}
-    least, above, below : float, optional
-        The number must be at least, above, below this.
-    unit : str
-        Said with the bounds, as ' spikes/s'.
-
-    Examples
-    --------
     >>> number(int, least=2)("3")
     3
     """

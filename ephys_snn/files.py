@@ -5,9 +5,9 @@ carry a *seal* at their very end, behind what HDF5 or PyTorch consider the file:
 
     b"ephys_snn sha256 " + SHA-256 of everything before, in hexadecimal + b"\\n"
 
-A bit that flips inside a spike train changes a number and nothing else; the seal tells. Other
-programs do not see it, and one that changes the file cuts it off, which makes the file one without
-a seal, no damaged one.
+A bit that flips inside a spike train changes a number and nothing else; the seal shows it. Other
+programs do not see the seal, and one that changes the file cuts it off, which makes the file one
+without a seal, no damaged one.
 """
 
 import errno
@@ -35,8 +35,6 @@ _CHUNK = 1 << 22
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that becomes `path` if the block succeeds.
 
-    Whatever happens inside, `path` holds either what it held before or the new content, whole.
-
     Raises
     ------
     InputError
@@ -57,13 +55,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def check_writable(path: str | Path) -> None:
-    """Fail before long work, not after it, if nothing can be written at `path`.
-
-    Raises
-    ------
-    InputError
-        As `atomic_write` would.
-    """
+    """Fail before long work, not after it, where `atomic_write` would."""
     _temporary_beside(Path(path)).unlink()
 
 
@@ -77,14 +69,9 @@ def remove_stale(path: str | Path) -> None:
 
 
 def preallocate(path: Path, n_bytes: int) -> None:
-    """Make sure that a file has room for so much before a library writes it.
+    """Fail with an OSError now if a file has no room for so much; it is empty afterwards.
 
-    Libraries that meet a full disk half-way may crash. The file is empty afterwards.
-
-    Raises
-    ------
-    OSError
-        If the disk, the quota or the limit on the size of files leaves no room.
+    Libraries that meet a full disk, a quota or a limit half-way may crash.
     """
     with open(path, "r+b") as file:
         try:
@@ -139,9 +126,9 @@ def cache_folder() -> Path | None:
 
 def seal(path: Path) -> None:
     """Append the SHA-256 of a file to it."""
-    with open(path, "rb") as file:
+    with open(path, "r+b") as file:
         digest = _digest(file, _size(file))
-    with open(path, "ab") as file:
+        file.seek(0, os.SEEK_END)
         file.write(_MARK + digest.encode() + b"\n")
 
 

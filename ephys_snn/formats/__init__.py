@@ -6,10 +6,9 @@
 from ephys_snn.formats.neo_objects import block_of_session, session_of_blocks
 from ephys_snn.formats.nix_writer import write_nix
 from ephys_snn.formats.open import open_session
+from ephys_snn.formats.segments import SEGMENT_START, SEGMENT_STOP
 from ephys_snn.formats.session import (
     DECISION_EVENT,
-    SEGMENT_START,
-    SEGMENT_STOP,
     TRIALS_EPOCH,
     Epoch,
     Event,
@@ -17,9 +16,10 @@ from ephys_snn.formats.session import (
     SpikeTrain,
     format_label,
     sort_labels,
+    take_entries,
     text,
 )
 
 __all__ = ["DECISION_EVENT", "SEGMENT_START", "SEGMENT_STOP", "TRIALS_EPOCH", "Epoch", "Event",
            "Session", "SpikeTrain", "block_of_session", "format_label", "open_session",
-           "session_of_blocks", "sort_labels", "text", "write_nix"]
+           "session_of_blocks", "sort_labels", "take_entries", "text", "write_nix"]

@@ -30,9 +30,7 @@ def load(digest: str) -> Session | None:
     entry = _entry(digest)
     try:
         found = load_session(entry)
-    except FileNotFoundError:
-        return None
-    except DAMAGE:
+    except DAMAGE:  # or there is none
         with contextlib.suppress(OSError):
             entry.unlink()
         return None
@@ -67,11 +65,9 @@ def keep(path: Path, digest: str) -> None:
 def _new_file() -> tuple[int, str]:
     place = folder()
     if place is not None:
-        try:
+        with contextlib.suppress(OSError):
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
             return tempfile.mkstemp(dir=place, suffix=".tmp")
-        except OSError:
-            pass
     return tempfile.mkstemp(suffix=".tmp")
 
 

@@ -1,9 +1,8 @@
 """Opening HDF5 files of anybody without harm.
 
 A bit that flips inside the structure of an HDF5 file can make the HDF5 library loop for ever or
-crash. Files with a seal (`ephys_snn.files`) are what this project wrote; others are read by another
-process first, which may hang or crash. One that was cut short says so itself: its superblock holds
-the length that it should have.
+crash. So files without a seal (`ephys_snn.files`) are read by another process first, which may hang
+or crash. One that was cut short says so itself: its superblock holds the length it should have.
 """
 
 from __future__ import annotations
@@ -21,46 +20,22 @@ PATIENCE, PATIENCE_PER_MB = 60.0, 1.0
 
 
 def check(path: Path) -> tuple[str, bool]:
-    """Refuse an HDF5 file that is damaged for all to see, or that another program is writing.
-
-    Returns
-    -------
-    digest : str
-        SHA-256 of the content, without the seal, in hexadecimal.
-    sealed : bool
-        Whether the content is known to be what was written.
-
-    Raises
-    ------
-    InputError
-    """
+    """As `ephys_snn.files.verify`, and refuse an HDF5 file that was cut short."""
     digest, sealed = files.verify(path)
-    if not sealed:
-        _check_length(path)
+    size, stated = path.stat().st_size, None if sealed else _stated_length(path)
+    if stated is not None and size < stated:
+        raise InputError(f"{path} is damaged: it ends after {size:,} of {stated:,} bytes; copy or "
+                         "record it again")
     return digest, sealed
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a file starts as HDF5 files do.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be opened.
-    """
+    """Whether a file starts as HDF5 files do."""
     try:
         with open(path, "rb") as file:
             return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _check_length(path: Path) -> None:
-    """Refuse an HDF5 file that is shorter than its superblock says."""
-    size, stated = path.stat().st_size, _stated_length(path)
-    if stated is not None and size < stated:
-        raise InputError(f"{path} is damaged: it ends after {size:,} of {stated:,} bytes; copy or "
-                         "record it again")
 
 
 def _stated_length(path: Path) -> int | None:
@@ -76,13 +51,7 @@ def _stated_length(path: Path) -> int | None:
 
 
 def read_apart(path: Path, out: Path) -> None:
-    """Let another process read a file into a flat one, which stays empty if that cannot be.
-
-    Raises
-    ------
-    InputError
-        If the HDF5 library hangs or crashes on it.
-    """
+    """Let another process read a file into a flat one, which stays empty if that cannot be."""
     patience = PATIENCE + PATIENCE_PER_MB * path.stat().st_size / 1e6
     command = [sys.executable, "-m", "ephys_snn.formats.hdf5", str(path), str(out)]
     try:

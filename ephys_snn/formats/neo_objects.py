@@ -10,16 +10,7 @@ import numpy as np
 
 from ephys_snn.errors import InputError
 from ephys_snn.formats.segments import join_segments
-from ephys_snn.formats.session import (
-    Epoch,
-    Event,
-    Group,
-    Session,
-    SpikeTrain,
-    in_ms,
-    memberships,
-    text,
-)
+from ephys_snn.formats.session import Epoch, Event, Session, SpikeTrain, in_ms, memberships, text
 
 if TYPE_CHECKING:
     import neo
@@ -100,13 +91,13 @@ def _read_segment(segment: neo.Segment, blocks: Iterable[neo.Block]) -> Session:
             [id(train) for train in trains]))
 
 
-def _members(group: neo.Group, name: str) -> list[Group]:
+def _members(group: neo.Group, name: str) -> list[tuple[str, list[int]]]:
     """Trains of a Group and of the Groups within it, under one name."""
     inner = [members for child in group.groups for members in _members(child, name)]
     return [(name, [id(train) for train in group.spiketrains]), *inner]
 
 
-def _views(group: neo.Group) -> list[Group]:
+def _views(group: neo.Group) -> list[tuple[str, list[int]]]:
     """Trains of a Group under the names of the ChannelViews beside them."""
     members = [id(train) for train in group.spiketrains]
     own = [(str(view.name or ""), members) for view in group.channelviews]

@@ -1,4 +1,4 @@
-"""Files that Neo reads, except NIX, in whichever format it knows them.
+"""Files that Neo reads, except NIX.
 
 Nothing that is read may run code, so formats that are pickles are refused, whatever Neo would
 do with them.
@@ -11,6 +11,8 @@ import io
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import h5py
 
 from ephys_snn.errors import InputError
 from ephys_snn.formats.neo_objects import session_of_blocks
@@ -25,16 +27,9 @@ _PICKLE_READERS = ("PickleIO",)  # Neo's
 
 
 def read_with_neo(path: Path) -> Session:
-    """Read a file, or a folder that is a recording, in whichever format Neo knows it.
-
-    Raises
-    ------
-    InputError
-        If Neo cannot read it, if reading it could run code, or if its Segments hold different
-        units.
-    """
+    """Read a file, or a folder that is a recording, in whichever format Neo knows it."""
     _refuse_code(path)
-    if path.is_file() and path.suffix.lower() in HDF5_SUFFIXES and not _opens_as_hdf5(path):
+    if path.is_file() and path.suffix.lower() in HDF5_SUFFIXES and not h5py.is_hdf5(path):
         kind = "NWB" if path.suffix.lower() == ".nwb" else "NIX"
         raise InputError(f"{path} is no {kind} file, or damaged: it does not open as HDF5")
     try:
@@ -51,12 +46,7 @@ def read_with_neo(path: Path) -> Session:
 
 
 def _refuse_code(path: Path) -> None:
-    """Refuse what is, or may be, a pickle: loading one runs whatever its author wrote.
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse what is, or may be, a pickle: loading one runs whatever its author wrote."""
     suffix = path.suffix.lower()
     if suffix in PICKLES:
         raise InputError(f"{path}: files that end in {suffix} can hold Python pickles, which run "
@@ -90,9 +80,3 @@ def _hint(path: Path) -> str:
         return "; name the recording inside it"
     return "; examples/convert_gdf.py brings text files of events" \
         if path.suffix.lower() == ".gdf" else ""
-
-
-def _opens_as_hdf5(path: Path) -> bool:
-    import h5py
-
-    return h5py.is_hdf5(path)

@@ -11,12 +11,12 @@ its size. A recording has thousands of spike trains and little else::
         metadata/properties/{neo_name, t_start, ...}         name and annotations
     data/<block>/data_arrays/<source>-><target>              weights
 
-Synaptic weights are nix DataArrays of type ``ephys_snn.weights``, shape (pre, post); Neo ignores
-them.
+Weights are nix DataArrays of type ``ephys_snn.weights``, shape (pre, post); Neo ignores them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -32,15 +32,7 @@ from h5py.h5t import TypeID
 
 from ephys_snn.errors import InputError
 from ephys_snn.formats.segments import join_segments
-from ephys_snn.formats.session import (
-    Epoch,
-    Event,
-    Session,
-    SpikeTrain,
-    in_ms,
-    memberships,
-    text,
-)
+from ephys_snn.formats.session import Epoch, Event, Session, SpikeTrain, in_ms, memberships, text
 
 WEIGHTS_TYPE = "ephys_snn.weights"
 # Block annotations that hold structures, which NIX properties cannot, as JSON.
@@ -76,13 +68,7 @@ def is_nix(path: Path) -> bool:
 
 
 def read_nix(path: Path) -> Session:
-    """Read the only block of a NIX file that NixIO (or this project) wrote.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, or holds several blocks, or segments of different units.
-    """
+    """Read the only block of a NIX file that NixIO (or this project) wrote."""
     try:
         with h5py.File(path, "r") as file:
             return _read_block(file, path)
@@ -127,7 +113,7 @@ def _read_segment(segment: GroupID, groups: Sequence[GroupID]) -> Session:
         elif kind == "neo.event":
             events.append(_read_event(tag))
     return Session(tuple(trains), tuple(epochs), tuple(events), _read_annotations(segment),
-                    memberships=_read_memberships(groups, train_names))
+                   memberships=_read_memberships(groups, train_names))
 
 
 def _read_memberships(groups: Sequence[GroupID], trains: Sequence[bytes]
@@ -175,7 +161,7 @@ def _read_train(tag: GroupID) -> SpikeTrain:
     properties = read_properties(tag)
     name = properties.get("neo_name", "")
     return SpikeTrain(_read_times(tag, b"positions", name), name, properties["t_start"],
-                 properties["t_stop"], _annotations(properties))
+                      properties["t_stop"], _annotations(properties))
 
 
 def _read_event(tag: GroupID) -> Event:
@@ -214,19 +200,13 @@ def _read_annotations(entity: GroupID) -> dict[str, Any]:
     annotations = _annotations(read_properties(entity))
     for key in JSON_ANNOTATIONS:
         if isinstance(annotations.get(key), str):
-            annotations[key] = _from_json(annotations[key])
+            with contextlib.suppress(ValueError):  # another program's, of the same name
+                annotations[key] = json.loads(annotations[key])
     return annotations
 
 
 def _annotations(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in properties.items() if key not in _LAYOUT_PROPERTIES}
-
-
-def _from_json(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value  # another program's annotation of the same name
 
 
 def read_properties(entity: GroupID) -> dict[str, Any]:
@@ -245,7 +225,7 @@ def _read_property(properties: GroupID, name: bytes) -> Any:
         return float(in_ms(value, _unit(dataset), name.decode())[0])
     if value.dtype == object:
         value = text(value)
-    # An array annotation of a single mark is still an array; nix tells by the type.
+    # An array annotation of a single event is still an array; nix marks those with a type.
     is_scalar = len(value) == 1 and not h5py.h5a.exists(dataset, b"type")
     return value[0].item() if is_scalar else value
 

@@ -67,19 +67,19 @@ def write_nix(path: str | Path, session: Session, name: str | None = None) -> No
 
 def largest_size(session: Session) -> int:
     """Bytes that the file of a session does not exceed."""
-    marks = [*session.epochs, *session.events]
-    n_marks = sum(map(len, marks))
-    n_arrays = max((len(each.annotations) for each in marks), default=0)
-    text = sum(4 * each.labels.dtype.itemsize * len(each) for each in marks) + sum(
+    # The constants are upper bounds of what HDF5 spends on the groups and attributes of an object.
+    events = [*session.epochs, *session.events]
+    n_arrays = max((len(event.annotations) for event in events), default=0)
+    text = sum(4 * event.labels.dtype.itemsize * len(event) for event in events) + sum(
         16 * (len(train.name) + sum(len(str(value)) for value in train.annotations.values()))
         for train in session.trains)
     described = len(json.dumps(dict(session.annotations), default=str))
     return (sum(8 * len(train.times) for train in session.trains)
             + sum(8 * matrix.size for matrix in session.weights.values())
             + sum(10_000 + 2_000 * len(train.annotations) for train in session.trains)
-            + (300 + 300 * n_arrays) * n_marks + 2 * text + 2 * described
+            + (300 + 300 * n_arrays) * sum(map(len, events)) + 2 * text + 2 * described
             + 50_000 * (20 + len(session.groups) + len(session.weights)
-                        + len(marks) + len(session.annotations)))
+                        + len(events) + len(session.annotations)))
 
 
 def _write_frame(path: Path, session: Session, name: str) -> None:

@@ -37,13 +37,7 @@ def is_nwb(path: Path) -> bool:
 
 
 def read_nwb(path: Path) -> Session:
-    """Read units, intervals and events of an NWB file.
-
-    Raises
-    ------
-    InputError
-        If pynwb is not installed or cannot read the file, or the file has no spikes.
-    """
+    """Read units, intervals and events of an NWB file."""
     try:
         import pynwb
     except ImportError as error:
@@ -77,10 +71,10 @@ def _read_file(nwb: pynwb.NWBFile, path: Path) -> Session:
     resolution = getattr(units, "resolution", None)
     if resolution is not None and resolution > 0:
         annotations["time_resolution_ms"] = float(resolution) * MS
-    last = max((float((mark.times + mark.durations).max()) for mark in epochs if len(mark)),
+    last = max((float((epoch.times + epoch.durations).max()) for epoch in epochs if len(epoch)),
                default=0.0)
     return Session(_read_units(nwb, last, notes), tuple(epochs), tuple(events), annotations,
-                    notes=tuple(notes))
+                   notes=tuple(notes))
 
 
 def _read_units(nwb: pynwb.NWBFile, last: float, notes: list[str]) -> tuple[SpikeTrain, ...]:
@@ -93,8 +87,7 @@ def _read_units(nwb: pynwb.NWBFile, last: float, notes: list[str]) -> tuple[Spik
     if "obs_intervals" in units.colnames:
         ranges = [(float(seen.min()) * MS, float(seen.max()) * MS) if seen.size else (start, stop)
                   for seen in _ragged(units["obs_intervals"])]
-    columns = {name: values.tolist() for name in units.colnames
-               if (values := _column(units, name)) is not None}
+    columns = {name: values.tolist() for name, values in _columns(units).items()}
     ids = np.asarray(units.id[:]).tolist()
     given = columns.pop("unit_id", ids)
     columns["unit_id"] = given if len(set(given)) == len(given) else ids
@@ -115,7 +108,7 @@ def _areas(nwb: pynwb.NWBFile, notes: list[str]) -> list[str | None]:
     """Location of the electrodes of every unit, else of their group; None where unknown."""
     units = nwb.units
     of_electrode = _electrode_areas(nwb.electrodes) if nwb.electrodes is not None else []
-    rows: Sequence[Sequence[int]] = []
+    rows: Sequence[Sequence[int]] = [[]] * len(units)
     if "electrodes" in units.colnames:
         rows = [np.atleast_1d(part).tolist() for part in _ragged(units["electrodes"])]
     elif "peak_channel_id" in units.colnames and of_electrode:  # of the Allen Institute
@@ -123,12 +116,10 @@ def _areas(nwb: pynwb.NWBFile, notes: list[str]) -> list[str | None]:
         where = {number: row for row, number in enumerate(ids)}
         rows = [[where[number]] if number in where else []
                 for number in np.asarray(units["peak_channel_id"][:]).tolist()]
-    areas: list[str | None] = [None] * len(units)
-    for unit, of_unit in enumerate(rows):
-        named = dict.fromkeys(of_electrode[row] for row in of_unit if of_electrode[row])
-        areas[unit] = "/".join(named) or None
-    several = [area for area, of_unit in zip(areas, rows, strict=bool(rows))
-               if area and len({of_electrode[row] for row in of_unit if of_electrode[row]}) > 1]
+    named = [dict.fromkeys(of_electrode[row] for row in of_unit if of_electrode[row])
+             for of_unit in rows]
+    areas = ["/".join(of_unit) or None for of_unit in named]
+    several = [area for area, of_unit in zip(areas, named, strict=True) if len(of_unit) > 1]
     if several:
         notes.append(f"{len(several)} units have electrodes in several areas, and areas of their "
                      f"own for that, such as '{several[0]}'")
@@ -170,9 +161,8 @@ def _intervals(nwb: pynwb.NWBFile) -> Iterator[DynamicTable]:
 
 def _read_intervals(table: DynamicTable, notes: list[str]) -> tuple[Epoch, list[Event]]:
     """An Epoch of a table of intervals, and an Event of each of its columns of times."""
-    start, stop = (np.asarray(table[name][:], dtype=np.float64) * MS for name in _TIMES)
-    columns = {name: values for name in table.colnames if name not in _TIMES
-               and (values := _column(table, name)) is not None}
+    start, stop = (_seconds_in_ms(table[name]) for name in _TIMES)
+    columns = _columns(table, without=_TIMES)
     whole = np.isfinite(start) & np.isfinite(stop)
     if not whole.all():
         notes.append(f"{int((~whole).sum())} of {len(whole)} intervals of '{table.name}' have no "
@@ -198,22 +188,25 @@ def _events(nwb: pynwb.NWBFile) -> Iterator[Event]:
     for found in list(nwb.objects.values()):
         kind = getattr(found, "neurodata_type", "")
         if kind == "AnnotationSeries":
-            times = np.asarray(found.timestamps[:], dtype=np.float64) * MS
-            yield Event(name=found.name, times=times, labels=text(list(found.data[:])))
+            yield Event(name=found.name, times=_seconds_in_ms(found.timestamps),
+                        labels=text(list(found.data[:])))
         elif kind == "EventsTable":
-            times = np.asarray(found["timestamp"][:], dtype=np.float64) * MS
-            columns = {name: values for name in found.colnames if name != "timestamp"
-                       and (values := _column(found, name)) is not None}
-            labels = next((text(values.tolist()) for values in columns.values()
-                           if len(columns) == 1), np.full(len(times), ""))
+            times = _seconds_in_ms(found["timestamp"])
+            columns = _columns(found, without=("timestamp",))
+            labels = text(next(iter(columns.values())).tolist()) if len(columns) == 1 \
+                else np.full(len(times), "")
             yield Event(name=found.name, times=times, labels=labels, annotations=columns)
         elif kind in ("Events", "LabeledEvents", "TTLs") and hasattr(found, "timestamps"):
-            times = np.asarray(found.timestamps[:], dtype=np.float64) * MS
+            times = _seconds_in_ms(found.timestamps)
             labels = np.full(len(times), "")
             if hasattr(found, "labels"):
                 words = text(list(found.labels[:]))
                 labels = words[np.asarray(found.data[:], dtype=int)]
             yield Event(name=found.name, times=times, labels=labels)
+
+
+def _seconds_in_ms(seconds: Any) -> np.ndarray:
+    return np.asarray(seconds[:], dtype=np.float64) * MS
 
 
 def _ragged(column: Any) -> list[np.ndarray]:
@@ -225,6 +218,11 @@ def _ragged(column: Any) -> list[np.ndarray]:
     if len(ends) and (ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] > len(values)):
         raise ValueError(f"the index of '{column.target.name}' does not fit its values")
     return np.split(values, ends[:-1])[:len(ends)] if len(ends) else []
+
+
+def _columns(table: DynamicTable, without: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    return {name: values for name in table.colnames
+            if name not in without and (values := _column(table, name)) is not None}
 
 
 def _column(table: DynamicTable, name: str) -> np.ndarray | None:

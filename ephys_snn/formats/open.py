@@ -1,9 +1,4 @@
-"""Opening a file of any format, with care and only once.
-
-A file with a seal is what this project wrote. Other HDF5 files are read by another process, which
-hands over what it found, so that a file on which the HDF5 library hangs or crashes does no harm.
-What was read is kept for the next pipeline.
-"""
+"""Opening a file of any format, with care (`guard`) and only once (`cache`)."""
 
 from __future__ import annotations
 
@@ -56,7 +51,7 @@ def _open_hdf5(path: Path) -> Session | None:
 
 
 def _identity(path: Path) -> tuple[int, ...]:
-    """What tells a file from the one that another program puts in its place, or changes."""
+    """What differs if another program changes a file, or puts one in its place."""
     status = os.stat(path)
     return status.st_ino, status.st_size, status.st_mtime_ns
 

@@ -16,31 +16,19 @@ from typing import Any
 import numpy as np
 
 from ephys_snn.errors import InputError
-from ephys_snn.formats.session import (
-    SEGMENT_START,
-    SEGMENT_STOP,
-    Epoch,
-    Event,
-    Session,
-    SpikeTrain,
-    format_label,
-    text,
-)
+from ephys_snn.formats.session import Epoch, Event, Session, SpikeTrain, format_label, text
 
 EPOCH_NAME = "segments"
+# Array annotations of trials whose Segment is less than the whole recording: its borders, ms.
+SEGMENT_START, SEGMENT_STOP = "segment_start", "segment_stop"
 
 
 def join_segments(segments: Sequence[Session], path: str | Path) -> Session:
-    """One recording of the Segments of a file.
+    """One recording of the Segments of a file, which must hold the same units.
 
     The result has an Epoch `segments`, one per Segment: it begins at the Segment's time zero
     where all Segments have one inside, else at its start. Its labels are the Segments'
     annotation where they have exactly one; all of them are array annotations.
-
-    Raises
-    ------
-    InputError
-        If the Segments do not hold the same units.
     """
     if len(segments) == 1:
         return segments[0]
@@ -49,9 +37,8 @@ def join_segments(segments: Sequence[Session], path: str | Path) -> Session:
     stop = np.array([max(train.t_stop for train in part.trains) for part in segments])
     shift, placing = _place(start, stop)
     trains = tuple(
-        _join_trains([part.trains[order[unit]] for part, order in
-                      zip(segments, orders, strict=True)], shift)
-        for unit in range(len(segments[0].trains)))
+        _join_trains([part.trains[index] for part, index in zip(segments, of_unit, strict=True)],
+                     shift) for of_unit in zip(*orders, strict=True))
     has_zero = bool(((start < 0) & (stop > 0)).all())
     onset = np.zeros(len(segments)) if has_zero else start
     annotations = _common_annotations(segments)
@@ -61,11 +48,11 @@ def join_segments(segments: Sequence[Session], path: str | Path) -> Session:
         name=EPOCH_NAME, times=onset + shift, durations=stop - onset, labels=text(labels),
         annotations={**{key: np.array(values) for key, values in annotations.items()},
                      SEGMENT_START: start + shift, SEGMENT_STOP: stop + shift})
-    notes = [f"{len(segments)} Segments {placing}; the Epoch '{EPOCH_NAME}' has a trial for each, "
-             + ("its onset the Segment's time 0" if has_zero else "its onset the Segment's start")
-             + (f", its label their '{next(iter(annotations))}'" if len(annotations) == 1 else "")]
+    note = (f"{len(segments)} Segments {placing}; the Epoch '{EPOCH_NAME}' has a trial for each, "
+            f"its onset the Segment's {'time 0' if has_zero else 'start'}"
+            + (f", its label their '{next(iter(annotations))}'" if len(annotations) == 1 else ""))
     return replace(
-        segments[0], trains=trains, notes=(*segments[0].notes, *notes),
+        segments[0], trains=trains, notes=(*segments[0].notes, note),
         epochs=(*_join_events([part.epochs for part in segments], start, stop, shift), epoch),
         events=_join_events([part.events for part in segments], start, stop, shift),
         annotations={key: value for key, value in segments[0].annotations.items()

@@ -18,24 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from ephys_snn.formats import session as records
-from ephys_snn.formats.session import Session
+from ephys_snn.formats.session import Epoch, Event, Session, SpikeTrain
 
 DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError,
           OverflowError, NotImplementedError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 _STRUCTURE = "structure"
-_RECORDS = {name: value for name, value in vars(records).items()
-            if isinstance(value, type) and dataclasses.is_dataclass(value)}
+_RECORDS = {kind.__name__: kind for kind in (Session, SpikeTrain, Event, Epoch)}
 
 
 def save_session(path: Path, session: Session) -> None:
-    """Write a session to a file.
-
-    Raises
-    ------
-    TypeError
-        If it holds values that are no text, number, collection or array of those.
-    """
+    """Write a session to a file; TypeError if it holds more than text, numbers and collections."""
     arrays: dict[str, list[np.ndarray]] = {}
     sizes: dict[str, int] = {}
     structure = json.dumps(_encode(session, arrays, sizes))
@@ -45,13 +37,7 @@ def save_session(path: Path, session: Session) -> None:
 
 
 def load_session(path: Path) -> Session:
-    """Read what `save_session` wrote.
-
-    Raises
-    ------
-    One of `DAMAGE`
-        If the file is not what was written.
-    """
+    """Read what `save_session` wrote; one of `DAMAGE` if the file is not that any more."""
     with zipfile.ZipFile(path) as archive:
         arrays = {name.removesuffix(".npy"): _read_member(archive, name)
                   for name in archive.namelist()}

@@ -7,8 +7,8 @@ Every reader delivers it, every writer takes it, and the rules that make a `Reco
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import quantities as pq
@@ -16,11 +16,10 @@ import quantities as pq
 from ephys_snn.errors import InputError
 
 MEMBERSHIPS = ("group", "channel_view")  # of Neo: a Group, a ChannelView
-# Array annotations of trials whose Segment is less than the whole recording: its borders, ms.
-SEGMENT_START, SEGMENT_STOP = "segment_start", "segment_stop"
 TRIALS_EPOCH = "trials"  # the usual name, this project's and NWB's
 DECISION_EVENT = "decision"
 Group = tuple[str, Iterable[Hashable]]  # name, members
+Entries = TypeVar("Entries")
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,9 @@ class Event:
     Attributes
     ----------
     name : str
-    times : (mark,) float, ms
-    labels : (mark,) str
-    annotations : dict of (mark,) arrays
+    times : (event,) float, ms
+    labels : (event,) str
+    annotations : dict of (event,) arrays
     """
 
     name: str
@@ -65,17 +64,12 @@ class Event:
 
     def take(self, index: np.ndarray) -> Event:
         """Some of the times (indices or a mask), with all that is said of them."""
-        return type(self)(**self._taken(index))
+        return take_entries(self, index)
 
     def lasting(self, durations: np.ndarray) -> Epoch:
-        """An Epoch that begins at these times; durations (mark,) in ms."""
+        """An Epoch that begins at these times; durations (event,) in ms."""
         return Epoch(name=self.name, times=self.times, labels=self.labels,
                      annotations=self.annotations, durations=durations)
-
-    def _taken(self, index: np.ndarray) -> dict[str, Any]:
-        annotations = {key: values[index] for key, values in self.annotations.items()}
-        return {"name": self.name, "times": self.times[index], "labels": self.labels[index],
-                "annotations": annotations}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +78,11 @@ class Epoch(Event):
 
     Attributes
     ----------
-    durations : (mark,) float, ms
+    durations : (event,) float, ms
         What begins at each of the times lasts so long.
     """
 
     durations: np.ndarray
-
-    def _taken(self, index: np.ndarray) -> dict[str, Any]:
-        return {**super()._taken(index), "durations": self.durations[index]}
 
 
 @dataclass(frozen=True)
@@ -131,16 +122,19 @@ class Session:
                 for name in dict.fromkeys(names) if name in of_trains and name is not None}
 
 
+def take_entries(table: Entries, index: Any) -> Entries:
+    """Some entries of a dataclass whose arrays, `annotations` included, have one for each."""
+    arrays = {name: values[index] for name, values in vars(table).items()
+              if not isinstance(values, (str, Mapping))}
+    return replace(table, **arrays, annotations={
+        key: values[index] for key, values in table.annotations.items()})
+
+
 def memberships(groups: Iterable[Group], views: Iterable[Group], trains: Sequence[Hashable]
                 ) -> dict[str, tuple[str | None, ...]]:
     """The one Group and the one ChannelView that each train is in, as `Session` has them.
 
-    Parameters
-    ----------
-    groups, views : iterable of (name, members)
-        Those without a name tell nothing.
-    trains : sequence
-        By the same identities as the members.
+    Trains are named as in the members; groups and views without a name are ignored.
     """
     found = {}
     for kind, of_kind in zip(MEMBERSHIPS, (groups, views), strict=True):
@@ -156,13 +150,7 @@ def memberships(groups: Iterable[Group], views: Iterable[Group], trains: Sequenc
 
 
 def in_ms(values: np.ndarray, unit: str, what: str) -> np.ndarray:
-    """Times in ms, float64.
-
-    Raises
-    ------
-    InputError
-        If `unit` is not a unit of time.
-    """
+    """Times in ms, float64; an InputError that names `what` if `unit` is no unit of time."""
     try:
         factor = 1.0 if unit == "ms" else float(pq.Quantity(1.0, unit).rescale("ms"))
     except (ValueError, LookupError, TypeError, SyntaxError, AttributeError) as error:

@@ -4,7 +4,7 @@
 command line name.
 """
 
-from ephys_snn.formats import SEGMENT_START, SEGMENT_STOP, format_label, sort_labels
+from ephys_snn.formats import sort_labels
 from ephys_snn.recording.limits.windows import is_recorded
 from ephys_snn.recording.options import add_recording_options, choose_windows, open_recording
 from ephys_snn.recording.recording import DECISION_NOTE, Recording, Responses
@@ -18,8 +18,7 @@ from ephys_snn.recording.response_windows import (
 from ephys_snn.recording.trials import Trials
 from ephys_snn.recording.units import CELL_TYPES, Units, find_units, short_labels, unit_labels
 
-__all__ = ["CELL_TYPES", "DECISION_NOTE", "SEGMENT_START", "SEGMENT_STOP", "Recording",
-           "Responses", "ResponseWindows", "Trials", "Units", "add_recording_options",
-           "choose_windows", "decision_windows", "epoch_windows", "event_windows", "find_units",
-           "fixed_windows", "format_label", "is_recorded", "open_recording", "short_labels",
-           "sort_labels", "unit_labels"]
+__all__ = ["CELL_TYPES", "DECISION_NOTE", "Recording", "Responses", "ResponseWindows", "Trials",
+           "Units", "add_recording_options", "choose_windows", "decision_windows", "epoch_windows",
+           "event_windows", "find_units", "fixed_windows", "is_recorded", "open_recording",
+           "short_labels", "sort_labels", "unit_labels"]

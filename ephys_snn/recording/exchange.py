@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ephys_snn.errors import InputError
-from ephys_snn.formats import (
-    DECISION_EVENT,
-    TRIALS_EPOCH,
-    Epoch,
-    Event,
-    Session,
-    SpikeTrain,
-    text,
-)
+from ephys_snn.formats import DECISION_EVENT, TRIALS_EPOCH, Epoch, Event, Session, SpikeTrain, text
 
 if TYPE_CHECKING:
     import pynapple
@@ -61,22 +53,11 @@ def _annotations_of_unit(recording: Recording, unit: int) -> dict[str, Any]:
 
 def pynapple_of_recording(recording: Recording
                           ) -> tuple[pynapple.TsGroup, pynapple.IntervalSet]:
-    """Units and trials as pynapple has them, with all that is known of them as metadata.
-
-    Returns
-    -------
-    units : pynapple.TsGroup
-        Keyed by the position of the unit; metadata `name`, `area`, `unit_id`, `cell_type` and the
-        annotations of the units.
-    trials : pynapple.IntervalSet
-        Metadata `label`, the decision, where there are any, and the annotations of the trials.
-
-    Raises
-    ------
-    InputError
-        If pynapple is not installed, or trials overlap, which it does not allow.
-    """
-    nap = _pynapple()
+    """As `Recording.to_pynapple`."""
+    try:
+        import pynapple as nap
+    except ImportError as error:
+        raise InputError('to_pynapple needs pynapple: pip install "ephys_snn[pynapple]"') from error
     units, trials = recording.units, recording.trials
     stop = trials.onset + trials.duration
     if (trials.onset[1:] < stop[:-1]).any() or (trials.duration <= 0).any():
@@ -96,10 +77,7 @@ def pynapple_of_recording(recording: Recording
 
 
 def session_of_pynapple(units: pynapple.TsGroup, trials: pynapple.IntervalSet) -> Session:
-    """A session of pynapple's units and trials, whose metadata become annotations.
-
-    Times are seconds in pynapple and ms here.
-    """
+    """A session of pynapple's units and trials, whose metadata become annotations."""
     # By default pynapple's support is from the first spike to the last, so trials may reach beyond.
     support = units.time_support
     start = float(min(support.start[0], trials.start.min(initial=np.inf))) * MS
@@ -116,10 +94,10 @@ def session_of_pynapple(units: pynapple.TsGroup, trials: pynapple.IntervalSet) -
     columns = {name: np.asarray(trials.metadata[name]) for name in trials.metadata.columns}
     labels = text(columns.pop("label")) if "label" in columns else np.full(len(trials), "")
     onset = np.asarray(trials.start) * MS
-    events = _decisions(columns)
+    decisions = _decisions(columns)
     epoch = Epoch(name=TRIALS_EPOCH, times=onset, durations=np.asarray(trials.end) * MS - onset,
                   labels=labels, annotations=columns)
-    return Session(tuple(trains), (epoch,), events, {})
+    return Session(tuple(trains), (epoch,), decisions, {})
 
 
 def _decisions(columns: dict[str, np.ndarray]) -> tuple[Event, ...]:
@@ -130,11 +108,3 @@ def _decisions(columns: dict[str, np.ndarray]) -> tuple[Event, ...]:
     labels = text(columns.pop("decision_label"))
     decided = np.isfinite(times)
     return (Event(name=DECISION_EVENT, times=times[decided], labels=labels[decided]),)
-
-
-def _pynapple() -> Any:
-    try:
-        import pynapple
-    except ImportError as error:
-        raise InputError('to_pynapple needs pynapple: pip install "ephys_snn[pynapple]"') from error
-    return pynapple

@@ -30,12 +30,11 @@ def read_recording(source: str | Path | Session, *, area: str = "area", one_area
                    trial_duration: float | None = None,
                    units_table: str | Path | None = None,
                    trials_table: str | Path | None = None) -> Recording:
-    """Read a recording from a NIX file, an NWB file or any other file that Neo reads.
+    """Read a recording from any file that Neo reads, NIX and NWB among them.
 
     Parameters
     ----------
     source : path or Session
-        A file, or what a reader made of something else.
     area : str
         Annotation of the spike trains that names their area; `group` or `channel_view` for
         the Neo Group or ChannelView that each is in.
@@ -63,10 +62,6 @@ def read_recording(source: str | Path | Session, *, area: str = "area", one_area
         columns become array annotations, and `label` the class. With columns `onset` and
         `duration` it says by itself what the trials are.
 
-    Returns
-    -------
-    Recording
-
     Raises
     ------
     InputError
@@ -78,7 +73,7 @@ def read_recording(source: str | Path | Session, *, area: str = "area", one_area
     name = "the session" if path is None else path  # for messages
     notes = list(session.notes)
     if units_table is not None:
-        table = read_table(units_table, "--units-table")
+        table = read_table(Path(units_table), "--units-table")
         session = replace(session,
                           trains=describe_units(session.trains, table, Path(units_table)))
         notes.append(f"{units_table} describes the units: {', '.join(map(str, table.columns))}")
@@ -86,11 +81,10 @@ def read_recording(source: str | Path | Session, *, area: str = "area", one_area
     recorded_trials = choose_trials(
         session, TrialChoice(trials, from_event, to_event, trials_table, label, trial_duration,
                              stimulus), name, notes)
-    spikes = [_checked_times(train, name) for train in session.trains]
     stated_order = areas if areas is not None else _stated_areas(session.annotations)
     present = sort_labels(units.area)
     recording = Recording.from_spike_trains(
-        spikes, units, recorded_trials,
+        [_checked_times(train, name) for train in session.trains], units, recorded_trials,
         areas=_order_areas(stated_order, present, name, by_user=areas is not None),
         areas_ordered=bool(stated_order),
         t_start=min((train.t_start for train in session.trains), default=0.0),

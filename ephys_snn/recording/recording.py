@@ -4,8 +4,6 @@ Everything the analyses know about an experiment stands here. Times are float64 
 the recording's own clock; latencies are relative to the onset of their trial; a unit that stays
 silent in a response window has the latency ``inf``. Response windows are half-open,
 ``[start, stop)``, so a spike at the very time of the decision is not part of the response.
-
-Symbols: n_units, n_trials, n_spikes; arrays of responses have the axes ``(trial, unit)``.
 """
 
 from __future__ import annotations
@@ -26,11 +24,7 @@ from ephys_snn.formats import (
     sort_labels,
     write_nix,
 )
-from ephys_snn.recording.exchange import (
-    pynapple_of_recording,
-    session_of_pynapple,
-    session_of_recording,
-)
+from ephys_snn.recording import exchange
 from ephys_snn.recording.response_windows import ResponseWindows
 from ephys_snn.recording.trials import Trials
 from ephys_snn.recording.units import CELL_TYPES, Units
@@ -170,7 +164,7 @@ class Recording:
         trials : pynapple.IntervalSet
             Its metadata become array annotations of the trials; `label` is the class.
         """
-        return cls.read(session_of_pynapple(units, trials), **options)
+        return cls.read(exchange.session_of_pynapple(units, trials), **options)
 
     def to_neo(self) -> neo.Block:
         """A Neo Block by the recording contract, of which `from_neo` makes this recording again.
@@ -178,42 +172,43 @@ class Recording:
         The weights are its annotation ``weights``, which lives in memory alone: Neo's writers lose
         it, `write` does not.
         """
-        return block_of_session(session_of_recording(self),
+        return block_of_session(exchange.session_of_recording(self),
                                 self.path.stem if self.path else "recording")
 
     def to_pynapple(self) -> tuple[pynapple.TsGroup, pynapple.IntervalSet]:
         """The units and the trials, with what is known of them as metadata; times in s.
+
+        Returns
+        -------
+        units : pynapple.TsGroup
+            Keyed by the position of the unit; metadata `name`, `area`, `unit_id`, `cell_type` and
+            the annotations of the units.
+        trials : pynapple.IntervalSet
+            Metadata `label`, the decision, where there are any, and the annotations of the trials.
 
         Raises
         ------
         InputError
             If pynapple is not installed, or trials overlap, which it does not allow.
         """
-        return pynapple_of_recording(self)
+        return exchange.pynapple_of_recording(self)
 
     def write(self, path: str | Path) -> None:
-        """Write the recording in NIX format, as Neo reads it; the file appears whole or not at all.
-
-        Raises
-        ------
-        InputError
-            If the file cannot be written there, or the disk has no room for it.
-        """
-        write_nix(path, session_of_recording(self), Path(self.path or path).stem)
+        """Write the recording in NIX format, as `ephys_snn.formats.write_nix` does."""
+        write_nix(path, exchange.session_of_recording(self), Path(self.path or path).stem)
 
     @classmethod
     def from_spike_trains(cls, spikes: Sequence[np.ndarray], units: Units, trials: Trials,
                           **fields) -> Recording:
         """Build a recording from one array of spike times (ms, any order) per unit."""
-        offsets = np.concatenate([[0], np.cumsum([len(train) for train in spikes])])
-        spike_times = np.concatenate([np.empty(0), *map(_ascending, spikes)])
+        spike_times, offsets = _concatenate([_ascending(train) for train in spikes])
         ends = trials.onset + trials.duration
         bounds = np.concatenate([trials.onset, ends[np.isfinite(ends)]])
         fields.setdefault("areas", sort_labels(units.area))
         fields.setdefault("areas_ordered", False)
         fields.setdefault("t_start", min(bounds.min(initial=0.0), spike_times.min(initial=0.0)))
         fields.setdefault("t_stop", max(bounds.max(initial=0.0), spike_times.max(initial=0.0)))
-        return cls(units, trials, spike_times, offsets.astype(np.int64), **fields)
+        return cls(units, trials, spike_times, offsets, **fields)
 
     def noted(self, *notes: str) -> Recording:
         """The recording with more notes."""
@@ -285,6 +280,7 @@ class Recording:
         ranges = [self.spike_ranges(unit, start, stop) for unit in units]
         first, count = (np.array(part, dtype=np.int64).reshape(shape).ravel()
                         for part in (zip(*ranges, strict=True) if ranges else ([], [])))
+        # Every spike is counted on from the first one of its cell, which is a window of a unit.
         cell = np.repeat(np.arange(count.size), count)
         within = np.arange(len(cell)) - np.repeat(np.cumsum(count) - count, count)
         unit, window = np.divmod(cell, max(1, len(start)))
@@ -314,7 +310,7 @@ class Recording:
     def select_units(self, index: np.ndarray) -> Recording:
         """The recording of some units only (indices or a mask); weights follow their units."""
         index = np.arange(len(self.units))[index]
-        trains = [self.spikes_of(unit) for unit in index]
+        spike_times, offsets = _concatenate([self.spikes_of(unit) for unit in index])
         areas = tuple(area for area in self.areas if (self.units.area[index] == area).any())
         weights = {}
         for (source, target), matrix in self.weights.items():
@@ -322,10 +318,8 @@ class Recording:
                 pre = _positions(self.units_in(source), index)
                 post = _positions(self.units_in(target), index)
                 weights[source, target] = matrix[np.ix_(pre, post)]
-        offsets = np.concatenate([[0], np.cumsum([len(train) for train in trains])])
         return replace(self, units=self.units[index], areas=areas, weights=weights,
-                       spike_times=np.concatenate([np.empty(0), *trains]),
-                       offsets=offsets.astype(np.int64))
+                       spike_times=spike_times, offsets=offsets)
 
     def select_trials(self, index: np.ndarray) -> Recording:
         """The recording with some of its trials only (indices or a mask); spikes stay."""
@@ -346,6 +340,12 @@ class Recording:
                 spikes, units="ms", t_start=start, t_stop=stop, name=str(self.units.name[unit]),
                 area=str(self.units.area[unit]), cell_type=str(self.units.cell_type[unit])))
         return trains
+
+
+def _concatenate(trains: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The `spike_times` and `offsets` of a recording of these trains."""
+    return (np.concatenate([np.empty(0), *trains]),
+            np.cumsum([0, *map(len, trains)], dtype=np.int64))
 
 
 def _ascending(spikes: np.ndarray) -> np.ndarray:

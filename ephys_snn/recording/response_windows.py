@@ -1,8 +1,4 @@
-"""The part of each trial in which a spike counts as a response.
-
-Windows are half-open, ``[start, stop)``, so a spike at the very time of the decision is not part of
-the response.
-"""
+"""Response windows: until the decision, as long as the trial, between two times, until an Event."""
 
 from __future__ import annotations
 

@@ -29,11 +29,6 @@ def select(recording: Recording, *, trial_range: tuple[int, int] | None = None,
     min_rate : float, optional, spikes/s
         Only units that spike at least so often within the chosen trials; what happens between
         the trials does not count, since many files hold nothing there.
-
-    Raises
-    ------
-    InputError
-        If a choice is impossible or leaves nothing; the message says what there is.
     """
     if trial_range is not None:
         recording = _in_range(recording, *trial_range)
@@ -58,13 +53,25 @@ def rates_in_trials(recording: Recording) -> np.ndarray:
     return np.array(counts, dtype=float) / total if total > 0 else np.zeros(len(counts))
 
 
+def keep_trials(recording: Recording, index: np.ndarray, option: str) -> Recording:
+    """Some of the trials (indices or a mask), and a note of how many an option leaves."""
+    chosen = recording.select_trials(index)
+    return chosen.noted(f"{option} leaves {len(chosen.trials)} of {len(recording.trials)} trials")
+
+
+def keep_units(recording: Recording, index: np.ndarray, option: str) -> Recording:
+    """Some of the units (indices or a mask), and a note of how many an option leaves."""
+    chosen = recording.select_units(index)
+    return chosen.noted(f"{option} leaves {len(chosen.units)} of {len(recording.units)} units")
+
+
 def _in_range(recording: Recording, start: int, stop: int) -> Recording:
     n_trials = len(recording.trials)
     if not 0 <= start < stop or start >= n_trials:
         raise InputError(f"--trial-range {start} {stop}: the recording has the trials 0 to "
                          f"{n_trials - 1}; STOP is not included")
     index = np.arange(start, min(stop, n_trials))
-    return _keep_trials(recording, index, f"--trial-range {start} {stop}")
+    return keep_trials(recording, index, f"--trial-range {start} {stop}")
 
 
 def _correct(recording: Recording) -> Recording:
@@ -78,7 +85,7 @@ def _correct(recording: Recording) -> Recording:
             f"--correct-only leaves none of {len(trials)} trials: the classes are "
             f"{_listed(trials.label)}, the decisions "
             f"{_listed(trials.decision_label[np.isfinite(trials.decision_time)])}")
-    return _keep_trials(recording, correct, "--correct-only")
+    return keep_trials(recording, correct, "--correct-only")
 
 
 def _of_classes(recording: Recording, classes: Sequence[str]) -> Recording:
@@ -87,20 +94,15 @@ def _of_classes(recording: Recording, classes: Sequence[str]) -> Recording:
     if unknown or not classes:
         raise InputError(f"--classes: no trial is of class {', '.join(map(repr, unknown))}; "
                          f"the classes are {_listed(present)}")
-    return _keep_trials(recording, np.isin(recording.trials.label, classes),
-                        f"--classes {','.join(classes)}")
-
-
-def _keep_trials(recording: Recording, index: np.ndarray, option: str) -> Recording:
-    chosen = recording.select_trials(index)
-    return chosen.noted(f"{option} leaves {len(chosen.trials)} of {len(recording.trials)} trials")
+    return keep_trials(recording, np.isin(recording.trials.label, classes),
+                       f"--classes {','.join(classes)}")
 
 
 def _units_where(recording: Recording, condition: str) -> Recording:
     key, equals, wanted = condition.partition("=")
-    known = {name: getattr(recording.units, name)
-             for name in ("area", "cell_type", "name", "unit_id")} | dict(
-                 recording.units.annotations)
+    units = recording.units
+    known = {"area": units.area, "cell_type": units.cell_type, "name": units.name,
+             "unit_id": units.unit_id, **units.annotations}
     if not equals or key not in known:
         raise InputError(f"--units-where {condition}: write KEY=VALUE with one of the keys "
                          f"{', '.join(known)}")
@@ -109,7 +111,7 @@ def _units_where(recording: Recording, condition: str) -> Recording:
     if not chosen.any():
         raise InputError(f"--units-where {condition}: no unit has this {key}; they have "
                          f"{_listed(values)}")
-    return _keep_units(recording, chosen, f"--units-where {condition}")
+    return keep_units(recording, chosen, f"--units-where {condition}")
 
 
 def _at_least(recording: Recording, min_rate: float) -> Recording:
@@ -118,12 +120,7 @@ def _at_least(recording: Recording, min_rate: float) -> Recording:
     if not chosen.any():
         raise InputError(f"--min-rate {min_rate:g} leaves no unit: within the trials the most "
                          f"active one has {rates.max(initial=0.0):.3g} spikes/s")
-    return _keep_units(recording, chosen, f"--min-rate {min_rate:g} (spikes/s within the trials)")
-
-
-def _keep_units(recording: Recording, index: np.ndarray, option: str) -> Recording:
-    chosen = recording.select_units(index)
-    return chosen.noted(f"{option} leaves {len(chosen.units)} of {len(recording.units)} units")
+    return keep_units(recording, chosen, f"--min-rate {min_rate:g} (spikes/s within the trials)")
 
 
 def _listed(values) -> str:

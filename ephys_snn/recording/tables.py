@@ -28,21 +28,11 @@ SAME_ONSET = 1.0  # ms; tables are often rounded
 MISSING = ("", "nan", "NaN")
 
 
-def read_table(path: str | Path, option: str) -> pd.DataFrame:
+def read_table(path: Path, option: str) -> pd.DataFrame:
     """Read a table of columns separated by commas, semicolons or tabs; times in ms.
 
-    Parameters
-    ----------
-    path : path
-    option : str
-        The option that names the file, for messages.
-
-    Raises
-    ------
-    InputError
-        If it is no such table.
+    `option` is what names the file, for messages.
     """
-    path = Path(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
             header = file.readline().rstrip("\r\n")
@@ -75,11 +65,6 @@ def describe_units(trains: Sequence[SpikeTrain], table: pd.DataFrame, path: Path
 
     A row belongs to the unit with its `index` in the file (from 0), `unit_id` or `name`,
     whichever of these columns comes first in this list. The other two replace what the file has.
-
-    Raises
-    ------
-    InputError
-        If rows and units do not belong together one by one.
     """
     where = f"--units-table {path}"
     key = next((key for key in UNIT_KEYS if key in table), None)
@@ -111,19 +96,8 @@ def describe_units(trains: Sequence[SpikeTrain], table: pd.DataFrame, path: Path
                  for train, identity in zip(trains, identities, strict=True))
 
 
-def defines_trials(table: pd.DataFrame) -> bool:
-    """Whether a trials table tells by itself when trials are."""
-    return ONSET in table and DURATION in table
-
-
 def epoch_of_table(table: pd.DataFrame, duration: float | None, path: Path) -> Epoch:
-    """Trials as the rows of a table say, `duration` (ms) long if the table has no durations.
-
-    Raises
-    ------
-    InputError
-        If times are missing or are no numbers.
-    """
+    """Trials as the rows of a table say, `duration` (ms) long if the table has no durations."""
     where = f"--trials-table {path}"
     if DURATION not in table and duration is None:
         raise InputError(f"{where}: has no column duration (ms); add one or say with --window "
@@ -138,12 +112,7 @@ def epoch_of_table(table: pd.DataFrame, duration: float | None, path: Path) -> E
 def describe_epoch(epoch: Epoch, table: pd.DataFrame, path: Path) -> Epoch:
     """Trials with the columns of a trials table as array annotations and, if it has, labels.
 
-    Rows are in the order of the onsets, or tell their trial by a column `onset`.
-
-    Raises
-    ------
-    InputError
-        If rows and trials do not belong together one by one.
+    Rows are in the order of the onsets, or give that of their trial in a column `onset`.
     """
     where = f"--trials-table {path}"
     if len(table) != len(epoch):
@@ -151,18 +120,16 @@ def describe_epoch(epoch: Epoch, table: pd.DataFrame, path: Path) -> Epoch:
                          f"'{epoch.name}'; it needs a row for each")
     order = np.argsort(epoch.times, kind="stable")
     if ONSET in table:
-        onset = _times(table, ONSET, where)
-        table = table.iloc[np.argsort(onset, kind="stable")]
-        off = np.abs(np.sort(onset) - epoch.times[order])
+        onset = np.sort(_times(table, ONSET, where))
+        table = table.sort_values(ONSET, kind="stable")
+        off = np.abs(onset - epoch.times[order])
         if (off > SAME_ONSET).any():
             row = int(np.argmax(off > SAME_ONSET))
             raise InputError(
-                f"{where}: no trial begins at the onset {np.sort(onset)[row]:g} ms (trial {row} of "
+                f"{where}: no trial begins at the onset {onset[row]:g} ms (trial {row} of "
                 f"'{epoch.name}' begins at {epoch.times[order][row]:g} ms); onsets are in ms on "
                 f"the recording's clock, or in seconds in a column {ONSET}{SECONDS}")
-    back = np.empty(len(order), dtype=int)
-    back[order] = np.arange(len(order))
-    return _with_columns(epoch, table.iloc[back])
+    return _with_columns(epoch, table.iloc[np.argsort(order)])  # back to the order of the file
 
 
 def _with_columns(epoch: Epoch, table: pd.DataFrame) -> Epoch:

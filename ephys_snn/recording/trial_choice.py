@@ -1,8 +1,6 @@
 """Which Epoch or Event of a file is its trials, and of which class each trial is.
 
-Trials are an Epoch, an Event with a duration, pairs of Events, or the rows of a table. Where one
-is meant and the file offers exactly one, it is taken and said; where it offers several, the error
-lists them.
+Trials are an Epoch, an Event with a duration, pairs of Events, or the rows of a table.
 """
 
 from __future__ import annotations
@@ -31,52 +29,25 @@ from ephys_snn.recording.trials import STIMULUS, Trials
 
 @dataclass(frozen=True)
 class TrialChoice:
-    """What the user said of the trials.
+    """What the user said of the trials, as the parameters of `read_recording` of these names."""
 
-    Attributes
-    ----------
-    name : str, optional
-        An Epoch, or an Event, which then needs `duration`; ``NAME=LABEL,LABEL`` for those
-        with these labels only.
-    start_event, stop_event : str, optional
-        Events, or some labels of Events, that trials begin and end with.
-    table : path, optional
-        CSV with a row per trial.
-    label : str, optional
-        Array annotation that holds the class, instead of the labels.
-    duration : float, optional, ms
-        Of trials that only have an onset.
-    stimulus : str, optional
-        Array annotation that names the stimulus; by default `STIMULUS`, where there is one.
-    """
-
-    name: str | None = None
-    start_event: str | None = None
-    stop_event: str | None = None
-    table: str | Path | None = None
+    trials: str | None = None
+    from_event: str | None = None
+    to_event: str | None = None
+    trials_table: str | Path | None = None
     label: str | None = None
-    duration: float | None = None
+    trial_duration: float | None = None
     stimulus: str | None = None
 
 
 def choose_trials(session: Session, choice: TrialChoice, path: Path, notes: list[str]
                   ) -> Trials:
-    """The trials of a file, in the order of their onsets.
+    """The trials of a file, in the order of their onsets; `path` is its name for messages.
 
-    Parameters
-    ----------
-    session : Session
-    choice : TrialChoice
-    path : Path
-        For messages.
-    notes : list of str
-        Gets what was taken where the user had not chosen, and what was left out.
-
-    Raises
-    ------
-    InputError
-        If a choice is missing or impossible; the message lists what the file offers.
+    `notes` gets what was taken where the user had not chosen, and what was left out.
     """
+    session = replace(session, epochs=tuple(epoch for epoch in session.epochs if len(epoch)),
+                      events=tuple(event for event in session.events if len(event)))
     epoch = _choose_epoch(session, choice, path, notes)
     if not (np.isfinite(epoch.times).all() and np.isfinite(epoch.durations).all()):
         raise InputError(f"{path}: '{epoch.name}' has onsets or durations that are nan or "
@@ -111,93 +82,86 @@ def pair_events(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _choose_epoch(session: Session, choice: TrialChoice, path: Path, notes: list[str]) -> Epoch:
-    if choice.table is None:
+    if choice.trials_table is None:
         return _epoch_of_file(session, choice, path, notes)
-    table = tables.read_table(choice.table, "--trials-table")
-    table_path = Path(choice.table)
-    in_file = choice.name is not None or choice.start_event is not None
-    if not in_file and (tables.defines_trials(table) or tables.ONSET in table
-                        and not any(map(len, session.epochs))):
+    table_path = Path(choice.trials_table)
+    table = tables.read_table(table_path, "--trials-table")
+    in_file = choice.trials is not None or choice.from_event is not None
+    if not in_file and tables.ONSET in table and (
+            tables.DURATION in table or not session.epochs):
         notes.append(f"the trials are the {len(table)} rows of {table_path}")
-        return tables.epoch_of_table(table, choice.duration, table_path)
+        return tables.epoch_of_table(table, choice.trial_duration, table_path)
     epoch = _epoch_of_file(session, choice, path, notes)
     notes.append(f"{table_path} describes the trials: {', '.join(map(str, table.columns))}")
     return tables.describe_epoch(epoch, table, table_path)
 
 
 def _epoch_of_file(session: Session, choice: TrialChoice, path: Path, notes: list[str]) -> Epoch:
-    if choice.start_event is not None or choice.stop_event is not None:
+    if choice.from_event is not None or choice.to_event is not None:
         return _epoch_between(session, choice, path, notes)
-    if choice.name is None:
+    if choice.trials is None:
         return _only_epoch(session, path, notes)
-    option = f"--trials {choice.name}"
-    epochs = [epoch for epoch in session.epochs if len(epoch)]
-    events = [event for event in session.events if len(event)]
-    epoch = _find(epochs, choice.name, option, path)
+    option = f"--trials {choice.trials}"
+    epoch = _find(session.epochs, choice.trials, option, path)
     if epoch is not None:
         return epoch
-    event = _find(events, choice.name, option, path)
+    event = _find(session.events, choice.trials, option, path)
     if event is None:
         raise InputError(f"{option}: {path} has no Epoch or Event of that name"
-                         f"{_offer(epochs, events)}")
-    if choice.duration is None:
+                         f"{_offer(*session.epochs, *session.events)}")
+    if choice.trial_duration is None:
         raise InputError(f"{option} is an Event, which has no duration; say with "
                          "--window START STOP (ms) how long its trials last")
-    return event.lasting(np.full(len(event), choice.duration))
+    return event.lasting(np.full(len(event), choice.trial_duration))
 
 
 def _only_epoch(session: Session, path: Path, notes: list[str]) -> Epoch:
-    epochs = [epoch for epoch in session.epochs if len(epoch)]
+    epochs = session.epochs
     usual = [epoch for epoch in epochs if epoch.name == TRIALS_EPOCH]
     if len(usual) == 1:
         if "n_units" not in session.annotations:  # else the project's own: nothing to choose
             notes.append(f"the trials are the Epoch '{TRIALS_EPOCH}'")
         return usual[0]
     if not epochs:
+        other_ways = "choose --trials EVENT with --window START STOP, or --from EVENT --to EVENT" \
+            if session.events else ("give onset and duration of every trial in ms in a table with "
+                                    "--trials-table FILE.csv")
         raise InputError(f"{path} has no Epoch that could hold the trials"
-                         f"{_offer(epochs, session.events)}{_other_ways(session)}")
+                         f"{_offer(*session.events)}; {other_ways}")
     if len(epochs) > 1:
         raise InputError(f"{path} has {len(epochs)} Epochs; choose the trials with --trials NAME"
-                         f"{_offer(epochs, session.events)}")
+                         f"{_offer(*epochs, *session.events)}")
     notes.append(f"the trials are the Epoch '{epochs[0].name}', the only one of the file")
     return epochs[0]
 
 
-def _other_ways(session: Session) -> str:
-    if any(map(len, session.events)):
-        return "; choose --trials EVENT with --window START STOP, or --from EVENT --to EVENT"
-    return ("; give onset and duration of every trial in ms in a table with --trials-table "
-            "FILE.csv")
-
-
 def _epoch_between(session: Session, choice: TrialChoice, path: Path, notes: list[str]) -> Epoch:
     """Trials from one Event to another; each is of the class of the Event that begins it."""
-    if choice.name is not None:
+    if choice.trials is not None:
         raise InputError("--trials and --from EVENT --to EVENT both say what the trials are; "
                          "give one of them")
-    if choice.start_event is None or choice.stop_event is None:
-        given, other = ("--from", "--to") if choice.stop_event is None else ("--to", "--from")
+    if choice.from_event is None or choice.to_event is None:
+        given, other = ("--from", "--to") if choice.to_event is None else ("--to", "--from")
         raise InputError(f"{given} needs {other} EVENT too: trials last from one to the other")
-    events = [event for event in session.events if len(event)]
     ends = []
-    for option, name in (("--from", choice.start_event), ("--to", choice.stop_event)):
-        found = _find(events, name, f"{option} {name}", path)
+    for option, name in (("--from", choice.from_event), ("--to", choice.to_event)):
+        found = _find(session.events, name, f"{option} {name}", path)
         if found is None:
             raise InputError(f"{option} {name}: {path} has no Event of that name"
-                             f"{_offer([], events)}")
+                             f"{_offer(*session.events)}")
         ends.append(found.take(np.argsort(found.times, kind="stable")))
     start, stop = ends
     first, last = pair_events(start.times, stop.times)
     alone = [f"{len(event) - len(pairs)} of {len(event)} {name}" for event, pairs, name in
-             ((start, first, choice.start_event), (stop, last, choice.stop_event))
+             ((start, first, choice.from_event), (stop, last, choice.to_event))
              if len(pairs) < len(event)]
     if not len(first):
-        raise InputError(f"--from {choice.start_event} --to {choice.stop_event}: no "
-                         f"{choice.stop_event} comes after a {choice.start_event} and before the "
+        raise InputError(f"--from {choice.from_event} --to {choice.to_event}: no "
+                         f"{choice.to_event} comes after a {choice.from_event} and before the "
                          "next one")
     if alone:
-        notes.append(f"{' and '.join(alone)} stand alone (a trial is one {choice.start_event} and "
-                     f"the first {choice.stop_event} before the next one) and are left out")
+        notes.append(f"{' and '.join(alone)} stand alone (a trial is one {choice.from_event} and "
+                     f"the first {choice.to_event} before the next one) and are left out")
     started = start.take(first)
     ended = {"to": stop.labels[last]} if (stop.labels != "").any() else {}
     return replace(started.lasting(stop.times[last] - started.times),
@@ -224,9 +188,8 @@ def _find(events: Sequence[Event], wanted: str, option: str, path: Path) -> Even
     return named[0].take(chosen)
 
 
-def _offer(epochs: Sequence[Epoch], events: Sequence[Event]) -> str:
-    described = [f"Epoch '{epoch.name}' ({len(epoch)})" for epoch in epochs]
-    described += [f"Event '{event.name}' ({len(event)})" for event in events if len(event)]
+def _offer(*events: Event) -> str:
+    described = [f"{type(event).__name__} '{event.name}' ({len(event)})" for event in events]
     return f"; it has {', '.join(described)}" if described else "; it has no Epochs and no Events"
 
 
@@ -245,7 +208,7 @@ def _with_class(epoch: Epoch, key: str | None, path: Path, notes: list[str]) -> 
         raise InputError(f"--label {key}: the trials in '{epoch.name}' have no such array "
                          f"annotation{_list(epoch.annotations)}")
     values = epoch.annotations[key].tolist()
-    labels = text(["" if value != value else format_label(value) for value in values])
+    labels = text(["" if value != value else format_label(value) for value in values])  # nan
     epoch, empty = replace(epoch, labels=labels), labels == ""
     if empty.any() and not empty.all():
         notes.append(f"{empty.sum()} of {len(epoch)} trials have no '{key}' and are left out")
@@ -275,7 +238,7 @@ def _assign_decisions(trials: Epoch, events: Sequence[Event]) -> tuple[np.ndarra
     time = np.full(len(trials), np.nan)
     label = np.full(len(trials), "", dtype=object)
     for event in events:
-        if event.name == DECISION_EVENT and len(event):
+        if event.name == DECISION_EVENT:
             event = event.take(np.argsort(event.times, kind="stable"))
             first = np.searchsorted(event.times, trials.times)
             inside = np.append(event.times, np.inf)[first] < trials.times + trials.durations

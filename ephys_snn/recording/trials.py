@@ -1,4 +1,4 @@
-"""What happened when: trials, their classes and decisions."""
+"""Trials, their classes and decisions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ephys_snn.formats import format_label, sort_labels
+from ephys_snn.formats import format_label, sort_labels, take_entries
 
 STIMULUS = "stimulus"  # annotation that names the stimulus, unless another is chosen
 
@@ -62,9 +62,7 @@ class Trials:
         return len(self.onset)
 
     def __getitem__(self, index) -> Trials:
-        arrays = (self.onset, self.duration, self.label, self.decision_time, self.decision_label)
-        annotations = {key: values[index] for key, values in self.annotations.items()}
-        return Trials(*(values[index] for values in arrays), annotations, self.stimulus_key)
+        return take_entries(self, index)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from os.path import commonprefix
 import numpy as np
 
 from ephys_snn.errors import InputError, listed
+from ephys_snn.formats import take_entries
 
 CELL_TYPES = ("excitatory", "inhibitory", "input", "output")
 
@@ -40,9 +41,7 @@ class Units:
         return len(self.area)
 
     def __getitem__(self, index) -> Units:
-        arrays = (self.unit_id, self.name, self.area, self.cell_type)
-        annotations = {key: values[index] for key, values in self.annotations.items()}
-        return Units(*(values[index] for values in arrays), annotations)
+        return take_entries(self, index)
 
 
 def unit_labels(units: Units) -> np.ndarray:

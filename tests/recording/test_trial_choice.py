@@ -41,7 +41,7 @@ def test_trials_last_from_one_event_to_the_other():
     notes = []
     trials = trials_of(marks("go", [30, 10, 50], ["b", "a", "c"], side=[2, 1, 3]),
                        marks("end", [5, 18, 33, 35], ["hit", "hit", "miss", "hit"]),
-                       start_event="go", stop_event="end", notes=notes)
+                       from_event="go", to_event="end", notes=notes)
     np.testing.assert_array_equal(trials.onset, [10, 30])
     np.testing.assert_array_equal(trials.duration, [8, 3])
     np.testing.assert_array_equal(trials.label, ["a", "b"])
@@ -52,22 +52,22 @@ def test_trials_last_from_one_event_to_the_other():
 
 def test_codes_of_one_event_begin_and_end_trials():
     codes = marks("digital", [0, 10, 20, 30, 40], ["111", "12", "112", "9", "12"])
-    trials = trials_of(codes, start_event="digital=111,112", stop_event="digital=12")
+    trials = trials_of(codes, from_event="digital=111,112", to_event="digital=12")
     np.testing.assert_array_equal(trials.onset, [0, 20])
     np.testing.assert_array_equal(trials.duration, [10, 20])
     assert trials.classes == ("111", "112")
-    assert trials_of(codes, start_event="digital=111,112", stop_event="digital=12",
+    assert trials_of(codes, from_event="digital=111,112", to_event="digital=12",
                      label="to").classes == ("12",)
 
 
 def test_labels_choose_events_and_epochs():
     codes = marks("digital", [0, 10, 20], ["1", "2", "a,b"])
-    assert len(trials_of(codes, name="digital=1,2", duration=5.0)) == 2
-    assert trials_of(codes, name="digital=a,b", duration=5.0).onset == [20]
+    assert len(trials_of(codes, trials="digital=1,2", trial_duration=5.0)) == 2
+    assert trials_of(codes, trials="digital=a,b", trial_duration=5.0).onset == [20]
     epoch = marks("cue", [0, 10], ["x", "y"], durations=np.array([1.0, 2.0]))
-    assert trials_of(epochs=[epoch], name="cue=y").duration == [2.0]
+    assert trials_of(epochs=[epoch], trials="cue=y").duration == [2.0]
     odd = marks("a=b", [0], ["x"])
-    assert len(trials_of(odd, name="a=b", duration=5.0)) == 1
+    assert len(trials_of(odd, trials="a=b", trial_duration=5.0)) == 1
 
 
 def test_the_epoch_called_trials_is_taken_and_said():
@@ -86,14 +86,15 @@ def test_trials_without_a_value_of_the_label_are_left_out_and_said():
 
 
 @pytest.mark.parametrize("choice, message", [
-    ({"start_event": "go"}, "--from needs --to EVENT too"),
-    ({"stop_event": "go"}, "--to needs --from EVENT too"),
-    ({"start_event": "go", "stop_event": "end", "name": "go"}, "both say what the trials are"),
-    ({"start_event": "go", "stop_event": "x"}, r"--to x: file has no Event of that name; it has "
-                                               r"Event 'go' \(2\), Event 'end' \(1\)"),
-    ({"start_event": "go", "stop_event": "end"}, "no end comes after a go"),
-    ({"name": "go=7", "duration": 5.0}, r"nothing in 'go' has this label; the labels are a \(1\)"),
-    ({"name": "go=a"}, "--trials go=a is an Event"),
+    ({"from_event": "go"}, "--from needs --to EVENT too"),
+    ({"to_event": "go"}, "--to needs --from EVENT too"),
+    ({"from_event": "go", "to_event": "end", "trials": "go"}, "both say what the trials are"),
+    ({"from_event": "go", "to_event": "x"}, r"--to x: file has no Event of that name; it has "
+                                            r"Event 'go' \(2\), Event 'end' \(1\)"),
+    ({"from_event": "go", "to_event": "end"}, "no end comes after a go"),
+    ({"trials": "go=7", "trial_duration": 5.0}, r"nothing in 'go' has this label; the labels are "
+                                                r"a \(1\)"),
+    ({"trials": "go=a"}, "--trials go=a is an Event"),
     ({}, "no Epoch .* choose --trials EVENT with --window START STOP, or --from EVENT"),
 ])
 def test_impossible_choices(choice, message):

@@ -1,4 +1,4 @@
-"""How finely a recording tells time: as stated, or as its spikes betray.
+"""How finely a recording tells time: as stated, or as its spikes show.
 
 Spikes that were sampled, binned or simulated in steps lie on a grid, t = t_0 + k g, in the
 recording's time or, where trials were cut out and put together, in the time since the onset. The
@@ -30,30 +30,16 @@ COARSER = 1.5  # by which bins must exceed a grid of all spikes to be more than 
 
 
 class Resolution(NamedTuple):
-    """A time resolution and where it is known from.
+    """A time resolution and where it is known from."""
 
-    Attributes
-    ----------
-    step : float, ms
-    reason : str
-        What shows it, in words.
-    """
-
-    step: float
-    reason: str
+    step: float  # ms
+    reason: str  # what shows it, in words
 
 
 def with_resolution(recording: Recording, given: float | None = None) -> Recording:
-    """The recording with its time resolution: given, else the coarser of stated and detected.
+    """The recording with its time resolution, ms: given, else the coarser of stated and detected.
 
-    What was taken, and any contradiction, is said in the notes.
-
-    Parameters
-    ----------
-    recording : Recording
-        Its `resolution` is what the file states.
-    given : float, optional, ms
-        What the user says; it wins.
+    The notes say what was taken, and any contradiction to it.
     """
     stated, found = recording.resolution, detect_resolution(recording)
     detected = 0.0 if found is None else found.step
@@ -61,18 +47,18 @@ def with_resolution(recording: Recording, given: float | None = None) -> Recordi
         note = f"the time resolution is {given:g} ms, as given"
         if detected > given * (1 + 1e-6):
             note += f", although {found.reason}"
-        return _noted(recording, given, note)
+        return replace(recording, resolution=given).noted(note)
     if stated is not None and stated >= detected * (1 - 1e-6):
-        return _noted(recording, stated, f"the time resolution is {stated:g} ms, as the file says")
+        return recording.noted(f"the time resolution is {stated:g} ms, as the file says")
     if found is None:
         return recording
     claim = "" if stated is None else f", although the file states {stated:g} ms"
-    return _noted(recording, detected,
-                  f"the time resolution is {detected:.4g} ms: {found.reason}{claim}")
+    return replace(recording, resolution=detected).noted(
+        f"the time resolution is {detected:.4g} ms: {found.reason}{claim}")
 
 
 def detect_resolution(recording: Recording) -> Resolution | None:
-    """The time resolution that the spikes betray; None where they show none above `FINEST`.
+    """The time resolution that the spikes show; None if none above `FINEST`.
 
     The coarsest of the grid of all spikes, that of spikes which are far from others of their
     unit, both in the recording's time and in the time since the onset, and that of single
@@ -134,6 +120,8 @@ def grid_step(times: np.ndarray, magnitude: float | None = None) -> float | None
     step = _common_divisor(np.sort(np.diff(distinct))[:DIVISOR_SAMPLE], tolerance)
     if step < FINEST:
         return None
+    # Each pass doubles the distance, over which the step of the pass before is still sharp enough
+    # to count its multiples.
     lag = 1
     while lag < len(distinct):
         differences = distinct[lag:] - distinct[:-lag]
@@ -142,6 +130,8 @@ def grid_step(times: np.ndarray, magnitude: float | None = None) -> float | None
         lag *= 2
     phase = (times - times[0]) / step
     phase -= np.rint(phase)
+    # Where rounding errors reach a tenth of a step, times off the grid could not be told from those
+    # on it.
     allowed = max(0.01, 64 * np.spacing(magnitude) / step)
     return _rounded(step) if np.abs(phase - np.median(phase)).max() <= allowed < 0.1 else None
 
@@ -187,7 +177,3 @@ def _rounded(step: float) -> float:
         if abs(short / step - 1) < 1e-8:
             return short
     return step
-
-
-def _noted(recording: Recording, step: float, note: str) -> Recording:
-    return replace(recording, resolution=step).noted(note)

@@ -18,6 +18,7 @@ from scipy import stats
 from ephys_snn.errors import InputError, listed
 from ephys_snn.recording.recording import Recording
 from ephys_snn.recording.response_windows import epoch_windows
+from ephys_snn.recording.selection import keep_units
 from ephys_snn.recording.units import unit_labels
 
 FEW = 0.2  # of the expected spikes
@@ -50,8 +51,7 @@ class Stability(NamedTuple):
 def unit_stability(recording: Recording) -> Stability:
     """Find units that appear or vanish, from their spikes within the trials."""
     n_trials = len(recording.trials)
-    chosen = np.unique(np.linspace(0, n_trials - 1, min(n_trials, MAX_TRIALS)).astype(int)) \
-        if n_trials else np.empty(0, dtype=int)
+    chosen = np.linspace(0, n_trials - 1, min(n_trials, MAX_TRIALS)).astype(int)
     trials = recording.trials[chosen]
     count = recording.select_trials(chosen).responses(epoch_windows(trials)).count
     third = np.arange(len(chosen)) * 3 // max(1, len(chosen))
@@ -60,19 +60,11 @@ def unit_stability(recording: Recording) -> Stability:
 
 
 def keep_stable(recording: Recording, stability: Stability) -> Recording:
-    """The recording without the units that appear or vanish, which its notes say.
-
-    Raises
-    ------
-    InputError
-        If no unit is left.
-    """
-    n_stable = int(stability.stable.sum())
-    if not n_stable:
+    """The recording without the units that appear or vanish, which its notes say."""
+    if not stability.stable.any():
         raise InputError(f"--stable-units leaves none of {len(recording.units)} units: all appear "
                          "or vanish during the recording; choose a part of it with --trial-range")
-    kept = recording.select_units(stability.stable)
-    return kept.noted(f"--stable-units leaves {n_stable} of {len(recording.units)} units")
+    return keep_units(recording, stability.stable, "--stable-units")
 
 
 def describe_instability(recording: Recording, stability: Stability) -> list[str]:
@@ -93,15 +85,7 @@ def describe_instability(recording: Recording, stability: Stability) -> list[str
 
 def _missing(count: np.ndarray, duration: np.ndarray, label: np.ndarray, here: np.ndarray
              ) -> np.ndarray:
-    """(unit,) bool, units with too few spikes in some of the trials, given the others.
-
-    Parameters
-    ----------
-    count : (trial, unit) int
-    duration : (trial,) float, ms
-    label : (trial,) str
-    here : (trial,) bool
-    """
+    """(unit,) bool, units with too few spikes in the trials `here`, given the others."""
     n_units = count.shape[1]
     found, elsewhere, expected = np.zeros((3, n_units))
     fano_spikes, fano_trials = np.zeros(n_units), 0
@@ -115,10 +99,12 @@ def _missing(count: np.ndarray, duration: np.ndarray, label: np.ndarray, here: n
         fano_spikes += ((count[outside] - count[outside].mean(axis=0)) ** 2).sum(axis=0)
         fano_trials += outside.sum() - 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        # The variance within classes over the mean; counts more regular than Poisson help nobody.
+        # The variance within classes over the mean, at least that of Poisson counts: a regular
+        # unit is judged as a Poisson one, which errs towards stable.
         mean = elsewhere / max(1, fano_trials)
         fano = np.maximum(1.0, np.nan_to_num(fano_spikes / max(1, fano_trials) / mean, nan=1.0))
         share = np.nan_to_num(expected / (expected + elsewhere))
+    # Given all spikes of a unit, those `here` are binomial as long as its rates by class stay.
     p = stats.binom.cdf(np.floor(found / fano), np.rint((found + elsewhere) / fano), share)
     return (found < FEW * expected) & (p < LEVEL / (2 * max(1, n_units)))
 

@@ -9,6 +9,7 @@ from ephys_snn.errors import InputError, listed
 from ephys_snn.formats import sort_labels
 from ephys_snn.recording.recording import Recording
 from ephys_snn.recording.response_windows import ResponseWindows
+from ephys_snn.recording.selection import keep_trials
 
 DURATION_TOLERANCE = 0.02  # windows that differ by more are not comparable
 SLACK = 1e-6  # ms; borders that were computed, not stored
@@ -33,6 +34,7 @@ def limits_of(windows: ResponseWindows, recording: Recording) -> list[str]:
 
 
 def _apart(windows: ResponseWindows, recording: Recording) -> list[str]:
+    """A warning where windows lie outside their own trials."""
     trials = recording.trials
     apart = windows.used & (trials.duration > 0) & (
         (windows.stop <= trials.onset) | (windows.start >= trials.onset + trials.duration))
@@ -59,13 +61,7 @@ def is_separate(windows: ResponseWindows) -> np.ndarray:
 
 
 def keep_clean(recording: Recording, windows: ResponseWindows) -> Recording:
-    """The recording without trials whose windows are cut short or overlap, said in its notes.
-
-    Raises
-    ------
-    InputError
-        If no trial is left.
-    """
+    """The recording without trials whose windows are cut short or overlap, said in its notes."""
     recorded = is_recorded(windows, recording)
     inside = windows._replace(start=np.where(recorded, windows.start, np.nan))
     clean = recorded & is_separate(inside) | ~windows.used
@@ -73,9 +69,7 @@ def keep_clean(recording: Recording, windows: ResponseWindows) -> Recording:
         raise InputError("--clean-trials leaves no trial: all response windows "
                          f"({windows.description}) reach beyond the recorded time; choose "
                          "another --window")
-    kept = recording.select_trials(clean)
-    return kept.noted(
-        f"--clean-trials leaves {len(kept.trials)} of {len(recording.trials)} trials")
+    return keep_trials(recording, clean, "--clean-trials")
 
 
 def decision_times(windows: ResponseWindows, recording: Recording) -> list[str]:
