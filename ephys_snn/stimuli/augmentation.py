@@ -1,9 +1,10 @@
 """Stimuli varied at random, so that training sees none of them twice.
 
 *Distortion* of images: every image is rotated, scaled, sheared and shifted by amounts drawn evenly
-from ± strength · (`ROTATION`, `SCALE`, `SHEAR`, `SHIFT`), and bent: displaced by a smooth random
-field, which is normally distributed with the standard deviation strength · `BEND` at `BENDS` x
-`BENDS` points and interpolated between them (Simard et al. 2003 smooth a finer one).
+from ± strength · (`ROTATION`, `SCALE`, `SHEAR`, `SHIFT`), and bent (an elastic distortion):
+displaced by a smooth random field, which is normally distributed with the standard deviation
+strength · `BEND` at `BENDS` x `BENDS` points and interpolated between them (Simard et al. 2003
+smooth a finer one).
 
 *Jitter* of spikes: each is shifted by a normally distributed time, whose standard deviation is
 drawn for every trial. Without jitter inputs of one intensity spike simultaneously, and so they do
@@ -100,7 +101,7 @@ def distort(
 
 
 def _transformations(rotation, scale_x, scale_y, shear, shift_x, shift_y) -> torch.Tensor:
-    """Affine matrices (n, 2, 3) in coordinates from -1 to 1, from numbers in units of the most."""
+    """Affine matrices (n, 2, 3) in coordinates from -1 to 1, from fractions of the largest ones."""
     cosine, sine = np.cos(rotation * ROTATION), np.sin(rotation * ROTATION)
     x, y = 1 + scale_x * SCALE, 1 + scale_y * SCALE
     rows = [[cosine * x, shear * SHEAR - sine * y, shift_x * 2 * SHIFT],

@@ -215,6 +215,7 @@ def start(network: Network, stimuli: Stimuli, settings: Settings) -> Run:
             betas=BETAS,
             fused=True,
         ),
+        # Other numbers than those of the initial weights, which are drawn from the seed alone.
         rng=np.random.default_rng([settings.seed, 1]),
         counts=TrialCounts.empty(network),
         last_t_stop=np.full(n_samples, np.inf, np.float32),
