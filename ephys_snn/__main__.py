@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from importlib import import_module
 
 # The module that ``python -m`` would run, and what it does; the pipelines come from their list.
-BEFORE = {
+MODULES = {
     "train": ("ephys_snn.train", "train a network on labelled data"),
     "record": ("ephys_snn.record", "record a network as if it were a brain"),
     "inspect": ("ephys_snn.inspect", "what a file offers, and how to analyse it"),
     "convert": ("ephys_snn.convert", "write any recording by the contract"),
-}
-AFTER = {
     "report": ("ephys_snn.report.__main__", "all of these questions, on one page"),
 }
 
@@ -23,9 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(usage())
         return 0 if arguments else 2
     name, *rest = arguments
-    fixed = BEFORE | AFTER
-    if name in fixed:
-        return import_module(fixed[name][0]).main(rest)
+    if name in MODULES:
+        return import_module(MODULES[name][0]).main(rest)
     from ephys_snn.analysis import pipelines, run
 
     for pipeline in pipelines():
@@ -40,9 +37,10 @@ def commands() -> dict[str, str]:
     """Every command and what it does or asks."""
     from ephys_snn.analysis import pipelines
 
-    return {**{name: about for name, (_, about) in BEFORE.items()},
-            **{pipeline.command: pipeline.question for pipeline in pipelines()},
-            **{name: about for name, (_, about) in AFTER.items()}}
+    about = {name: text for name, (_, text) in MODULES.items()}
+    report = about.pop("report")  # comes after the questions that it is about
+    return {**about, **{pipeline.command: pipeline.question for pipeline in pipelines()},
+            "report": report}
 
 
 def usage() -> str:

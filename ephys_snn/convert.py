@@ -4,8 +4,6 @@ What the options choose (areas and their order, trials, labels) becomes part of 
 the pipelines need no options afterwards.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What does a file offer, and how would one analyse it? ``python -m ephys_snn.inspect FILE``."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 from collections import Counter
@@ -49,8 +47,8 @@ def describe_session(session: Session) -> list[str]:
               + _count([name or "(none, or several)" for name in of_trains])
               for kind, of_trains in session.memberships.items()]
     lines += [_describe_event(event) for event in (*session.epochs, *session.events)]
-    for (source, target), matrix in session.weights.items():
-        lines.append(f"weights {source}->{target}: {matrix.shape[0]} x {matrix.shape[1]}")
+    lines += [f"weights {source}->{target}: {matrix.shape[0]} x {matrix.shape[1]}"
+              for (source, target), matrix in session.weights.items()]
     lines += [f"annotation '{key}': {str(value)[:VALUE_WIDTH]}"
               for key, value in session.annotations.items()]
     return lines
@@ -119,10 +117,9 @@ def _describe_event(event: Event) -> str:
     line = f"{type(event).__name__} '{event.name}': {len(event)}"
     if len(event):
         line += f", from {event.times.min():g} to {event.times.max():g} ms"
-    if isinstance(event, Epoch) and len(event):
-        low, high = event.durations.min(), event.durations.max()
-        line += f", lasting {low:g} ms" if low == high else f", lasting {low:g} to {high:g} ms"
-    if len(event):
+        if isinstance(event, Epoch):
+            low, high = event.durations.min(), event.durations.max()
+            line += f", lasting {low:g} ms" if low == high else f", lasting {low:g} to {high:g} ms"
         line += f", labels: {_count(event.labels.tolist())}"
     if event.annotations:
         line += f", array annotations: {', '.join(event.annotations)}"
@@ -151,8 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Inspect a file as the command line says."""
     path = parser().parse_args(arguments).recording
     session = open_session(path)
-    print(f"{path}")
-    print("\n".join(f"  {line}" for line in describe_session(session)))
+    print(path, *describe_session(session), sep="\n  ")
     options = suggest_options(session)
     if not any(len(event) for event in (*session.epochs, *session.events)):
         print("\nIt has no Epochs and no Events that could be trials. Give onset and duration (ms) "

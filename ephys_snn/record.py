@@ -6,8 +6,6 @@ number is said and stored), so that a spike belongs to one trial. The first outp
 decision of the trial. This is the only module that sees both networks and recordings.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -91,8 +89,7 @@ def present(stimuli: Stimuli, split: str = "test", n_stimuli: int = 1000, repeat
                         np.tile(index, repeats), np.repeat(np.arange(repeats), len(index)))
 
 
-def respond(network: Network, times: np.ndarray, quiet: bool = False
-            ) -> dict[str, np.ndarray]:
+def respond(network: Network, times: np.ndarray, quiet: bool = False) -> dict[str, np.ndarray]:
     """First-spike times of every area, input included, in response to every stimulus.
 
     Returns
@@ -119,8 +116,6 @@ def record_responses(responses: dict[str, np.ndarray], presentation: Presentatio
     ----------
     responses : dict of str to (trial, unit) float, ms
         As from `respond`.
-    presentation : Presentation
-        What was shown.
     network : Network
         Whose cell types and weights go into the recording.
     classes : sequence of str
@@ -174,9 +169,9 @@ def _describe_trials(presentation: Presentation, onset: np.ndarray, output_times
 def check_fit(network: Network, stimuli: Stimuli) -> None:
     """Fail unless these are stimuli of the kind that the network was trained on."""
     n_inputs, n_classes = network.layer_sizes[0], network.layer_sizes[-1]
-    if stimuli.times.shape[1] != n_inputs or len(stimuli.classes) != n_classes:
+    if (n_inputs, n_classes) != (stimuli.n_inputs, len(stimuli.classes)):
         raise InputError(
-            f"the data set {stimuli.name} has {stimuli.times.shape[1]} inputs and "
+            f"the data set {stimuli.name} has {stimuli.n_inputs} inputs and "
             f"{len(stimuli.classes)} classes, but the network has {n_inputs} inputs and "
             f"{n_classes} outputs; name the network's own data with --data")
 
@@ -269,7 +264,7 @@ def _annotations(network: Network, options: argparse.Namespace) -> dict:
 def _summary(recording: Recording, presentation: Presentation,
              options: argparse.Namespace) -> str:
     trials = recording.trials
-    n_stimuli = int(presentation.repeat.tolist().count(0))
+    n_stimuli = len(presentation.labels) // options.repeats
     lines = []
     if n_stimuli < options.trials:
         lines.append(f"the {options.split} split has {n_stimuli} stimuli, not {options.trials}: "
@@ -283,12 +278,12 @@ def _summary(recording: Recording, presentation: Presentation,
     if recording.annotations["dropped_spikes"]:
         lines.append(f"{recording.annotations['dropped_spikes']:,} spikes came later than "
                      f"{TRIAL_DURATION:g} ms after the onset and were dropped")
-    decided = np.isfinite(trials.decision_time)
+    decided = np.isfinite(trials.decision_time).mean()
     correct = (trials.decision_label == trials.label).mean()
     lines.append(f"wrote {options.out}: {len(recording.units):,} units in "
                  f"{len(recording.areas)} areas, {len(trials):,} trials, "
-                 f"{len(recording.spike_times):,} spikes; decided in {decided.mean():.1%} of the "
-                 f"trials, correctly in {correct:.1%}")
+                 f"{len(recording.spike_times):,} spikes; decided in {decided:.1%} of the trials, "
+                 f"correctly in {correct:.1%}")
     return "\n".join(lines)
 
 

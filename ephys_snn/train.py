@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -153,9 +153,8 @@ def defaults(name: str) -> str:
 
 def choose_settings(options: argparse.Namespace) -> Settings:
     """What the user says, else what suits the data set."""
-    names = ("epochs", "batch_size", "learning_rate", "weight_decay", "jitter", "distortion",
-             "balance_classes", "include_validation", "seed")
-    given = {name: getattr(options, name) for name in names if hasattr(options, name)}
+    known = {field.name for field in fields(Settings)}
+    given = {name: value for name, value in vars(options).items() if name in known}
     return Settings(**{"epochs": DEFAULT_EPOCHS, **PRESETS.get(options.data, {}), **given})
 
 
@@ -215,7 +214,8 @@ def begin(options: argparse.Namespace, device: torch.device) -> tuple[Stimuli, R
     network = Network.draw(layer_sizes, lif, options.excitatory, options.seed,
                            choose_initialization(options, stimuli)).to(device)
     n_weights = sum(weights.numel() for weights in network.parameters())
-    print(f"{stimuli.name}: {describe_split(stimuli)}; network {'-'.join(map(str, layer_sizes))}, "
+    sizes = ", ".join(f"{(stimuli.split == part).sum():,} {part}" for part in SPLITS)
+    print(f"{stimuli.name}: {sizes}; network {'-'.join(map(str, layer_sizes))}, "
           f"{n_weights:,} weights")
     print(describe_classes(stimuli))
     if is_unequal(stimuli) and not settings.balance_classes:
@@ -238,13 +238,6 @@ def choose_initialization(options: argparse.Namespace, stimuli: Stimuli) -> Init
     if 0 < n_spiking < stimuli.n_inputs:
         given["spiking_inputs"] = n_spiking
     return Initialization.for_depth(len(options.hidden), **given)
-
-
-def describe_split(stimuli: Stimuli) -> str:
-    """Numbers of samples of each part of the split, in words."""
-    return ", ".join(
-        f"{int((stimuli.split == part).sum()):,} {part}" for part in SPLITS
-    )
 
 
 def describe_classes(stimuli: Stimuli) -> str:
@@ -276,8 +269,8 @@ def resume_command(given: list[str]) -> str:
     words = ["python", "-m", "ephys_snn.train"]
     if is_distributed():
         n_local = int(os.environ.get("LOCAL_WORLD_SIZE", n_processes()))
-        machines = ["--nnodes", str(n_processes() // n_local)]
-        words = ["torchrun", *(machines if machines[1] != "1" else []),
+        n_machines = n_processes() // n_local
+        words = ["torchrun", *(["--nnodes", str(n_machines)] if n_machines > 1 else []),
                  "--nproc-per-node", str(n_local), "-m", "ephys_snn.train", "--"]
     return shlex.join([*words, *given, *([] if "--resume" in given else ["--resume"])])
 

@@ -7,13 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ephys_snn.errors import InputError
-from ephys_snn.stimuli.data_set import (
-    SPLITS,
-    DataSet,
-    checked,
-    index_labels,
-    stratified_split,
-)
+from ephys_snn.stimuli.data_set import SPLITS, DataSet, checked, index_labels, stratified_split
 
 
 def read_npz(path: str | Path) -> DataSet:
@@ -22,15 +16,12 @@ def read_npz(path: str | Path) -> DataSet:
     Parameters
     ----------
     path : str or Path
-        Holds `labels` (n,), integers or names, and either `images` (n, height, width), 8-bit
-        integers or floats in [0, 1], or `times` (n, input), spike times in ms with inf for silent
-        inputs; optionally `split` (n,) of 'train', 'validation' and 'test' (else 60 / 20 / 20
-        within each class).
+        Holds the arrays of `own_data`, under their names there.
 
     Raises
     ------
     InputError
-        If the file is damaged, an array is missing, of the wrong shape or has impossible values.
+        If the file is damaged, or as in `own_data`.
     """
     path = Path(path)
     if not path.is_file():
@@ -41,9 +32,8 @@ def read_npz(path: str | Path) -> DataSet:
             f"{path} needs `labels` and either `images` or `times`; "
             f"it has {', '.join(sorted(content)) or 'nothing'}"
         )
-    known = ("labels", "images", "times", "split")
-    return own_data(**{key: content[key] for key in known if key in content},
-                    name=path.stem, source=path)
+    known = content.keys() & {"labels", "images", "times", "split"}
+    return own_data(**{key: content[key] for key in known}, name=path.stem, source=path)
 
 
 def own_data(
@@ -54,18 +44,20 @@ def own_data(
     name: str = "own data",
     source: str | Path = "the data",
 ) -> DataSet:
-    """A user's own data from arrays; see `read_npz` for what they hold.
+    """A user's own data from arrays, either `images` or `times`.
 
     Parameters
     ----------
     labels : array of int or str, shape (n,)
         Class of each sample.
-    images, times : array, shape (n, height, width) or (n, input)
-        One of them.
+    images : array, shape (n, height, width)
+        8-bit integers, or floats in [0, 1].
+    times : array, shape (n, input)
+        Spike times in ms; inf for silent inputs.
     split : array of str, shape (n,), optional
         'train', 'validation' or 'test'; 60 / 20 / 20 within each class by default.
     name : str
-        Name of the data set.
+        Of the data set.
     source : str or Path
         What errors call the data.
 

@@ -1,13 +1,14 @@
 """Stimuli varied at random, so that training sees none of them twice.
 
 *Distortion* of images: every image is rotated, scaled, sheared and shifted by amounts drawn evenly
-from ± strength · (`ROTATION`, `SCALE`, `SHEAR`, `SHIFT`), and bent: displaced by a smooth random
-field, which is normally distributed with the standard deviation strength · `BEND` at `BENDS` x
-`BENDS` points and interpolated between them (Simard et al. 2003 smooth a finer one).
+from ± strength · (`ROTATION`, `SCALE`, `SHEAR`, `SHIFT`), and bent (an elastic distortion):
+displaced by a smooth random field, which is normally distributed with the standard deviation
+strength · `BEND` at `BENDS` x `BENDS` points and interpolated between them (Simard et al. 2003
+smooth a finer one).
 
 *Jitter* of spikes: each is shifted by a normally distributed time, whose standard deviation is
-drawn for every trial. Spikes of a volley without any jitter are simultaneous, and so they are when
-the network is used; a network that only ever saw full jitter has not learned them.
+drawn for every trial. Without jitter inputs of one intensity spike simultaneously, and so they do
+when the network is used; a network that only ever saw full jitter has not learned that.
 
 References
 ----------
@@ -48,8 +49,6 @@ def augment(
         Largest standard deviation in ms of a trial's jitter, which is drawn evenly from 0 on.
     distortion : float
         Strength of the distortion, see `distort`.
-    rng : numpy.random.Generator
-        Source of both.
 
     Returns
     -------
@@ -58,8 +57,7 @@ def augment(
     """
     if stimuli.shape is not None:
         times = distort(times, stimuli.shape, stimuli.code.late, distortion, rng)
-    sd = jitter * rng.random((len(times), 1))
-    return jitter_times(times, sd, rng)
+    return jitter_times(times, jitter * rng.random((len(times), 1)), rng)
 
 
 def distort(
@@ -81,8 +79,6 @@ def distort(
         Spike time in ms of a pixel without intensity; what enters from outside the image is such.
     strength : float
         0 leaves the images as they are; 1 is what handwriting bears.
-    rng : numpy.random.Generator
-        Source of the distortions.
 
     Returns
     -------
@@ -105,7 +101,7 @@ def distort(
 
 
 def _transformations(rotation, scale_x, scale_y, shear, shift_x, shift_y) -> torch.Tensor:
-    """Affine matrices (n, 2, 3) in coordinates from -1 to 1, from numbers in units of the most."""
+    """Affine matrices (n, 2, 3) in coordinates from -1 to 1, from fractions of the largest ones."""
     cosine, sine = np.cos(rotation * ROTATION), np.sin(rotation * ROTATION)
     x, y = 1 + scale_x * SCALE, 1 + scale_y * SCALE
     rows = [[cosine * x, shear * SHEAR - sine * y, shift_x * 2 * SHIFT],
@@ -126,9 +122,7 @@ def _between(size: int) -> torch.Tensor:
     return interpolate(points, (size, BENDS), mode="bicubic", align_corners=True)[0, 0]
 
 
-def jitter_times(
-    times: np.ndarray, sd: float | np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def jitter_times(times: np.ndarray, sd: float | np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Shift every spike by a normally distributed time, reflected at 0.
 
     Parameters
@@ -138,8 +132,6 @@ def jitter_times(
     sd : float or numpy.ndarray
         Standard deviation in ms, the same for all or in a shape that fits that of `times`; 0
         leaves times as they are.
-    rng : numpy.random.Generator
-        Source of the noise.
 
     Returns
     -------
@@ -158,5 +150,4 @@ def jitter_times(
                          f"got {impossible[0]:g}")
     if not sd.any():
         return times
-    noise = rng.standard_normal(times.shape, dtype=times.dtype)
-    return np.abs(times + sd * noise)
+    return np.abs(times + sd * rng.standard_normal(times.shape, dtype=times.dtype))

@@ -16,11 +16,6 @@ NAMED: dict[str, Callable[[], DataSet]] = {"digits": digits, "mnist": mnist, "yi
 def load_data(data: str | Path) -> DataSet:
     """Load a data set by its name, or from an ``.npz`` file or a folder of IDX files.
 
-    Parameters
-    ----------
-    data : str or Path
-        'digits', 'mnist', 'yin-yang' or a path.
-
     Raises
     ------
     InputError

@@ -40,18 +40,7 @@ class DataSet(NamedTuple):
 
 
 def stratified_split(labels: np.ndarray) -> np.ndarray:
-    """Split 60 / 20 / 20 within each class, always alike for the same labels.
-
-    Parameters
-    ----------
-    labels : array of int, shape (n,)
-        Class of each sample.
-
-    Returns
-    -------
-    numpy.ndarray of str, shape (n,)
-        'train', 'validation' or 'test'.
-    """
+    """Split labels (n,) 60 / 20 / 20 within each class, always alike for the same labels."""
     generator = np.random.default_rng(0)
     split = np.empty(len(labels), dtype="<U10")
     for label in np.unique(labels):
@@ -72,10 +61,8 @@ def choose_classes(data: DataSet, classes: Sequence[str]) -> DataSet:
     classes = tuple(classes)
     for name in classes:
         if name not in data.classes:
-            raise InputError(
-                f"the data {data.name} have no class {name!r}; "
-                f"they have {', '.join(data.classes)}"
-            )
+            raise InputError(f"the data {data.name} have no class {name!r}; "
+                             f"they have {', '.join(data.classes)}")
         if classes.count(name) > 1:
             raise InputError(f"the class {name!r} is chosen twice; name every class once")
     if classes == data.classes:

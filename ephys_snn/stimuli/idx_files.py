@@ -9,8 +9,10 @@ import numpy as np
 from ephys_snn.errors import InputError
 from ephys_snn.stimuli.data_set import SPLITS, DataSet, checked, index_labels
 
-FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
-         "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+FILES = {  # and the number of dimensions of what they hold
+    "train-images-idx3-ubyte": 3, "train-labels-idx1-ubyte": 1,
+    "t10k-images-idx3-ubyte": 3, "t10k-labels-idx1-ubyte": 1,
+}
 
 
 def read_idx_folder(folder: str | Path) -> DataSet:
@@ -22,8 +24,7 @@ def read_idx_folder(folder: str | Path) -> DataSet:
     Parameters
     ----------
     folder : str or Path
-        Holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-        t10k-labels-idx1-ubyte, each with or without .gz.
+        Holds the four `FILES`, each with or without .gz.
 
     Raises
     ------
@@ -31,17 +32,13 @@ def read_idx_folder(folder: str | Path) -> DataSet:
         If a file is missing, damaged or does not match its companion.
     """
     folder = Path(folder)
-    parts = []
-    for prefix in ("train", "t10k"):
-        images = _read_idx(folder, f"{prefix}-images-idx3-ubyte", n_dimensions=3)
-        labels = _read_idx(folder, f"{prefix}-labels-idx1-ubyte", n_dimensions=1)
-        if len(images) != len(labels):
-            raise InputError(
-                f"the {prefix} files of {folder} do not belong together: "
-                f"{len(images)} images and {len(labels)} labels"
-            )
-        parts.append((images, labels))
-    (images, labels), (test_images, test_labels) = parts
+    images, labels, test_images, test_labels = (
+        _read_idx(folder, name, n_dimensions) for name, n_dimensions in FILES.items())
+    for prefix, n_images, n_labels in (("train", len(images), len(labels)),
+                                       ("t10k", len(test_images), len(test_labels))):
+        if n_images != n_labels:
+            raise InputError(f"the {prefix} files of {folder} do not belong together: "
+                             f"{n_images} images and {n_labels} labels")
     if images.shape[1:] != test_images.shape[1:]:
         raise InputError(
             f"the files of {folder} do not belong together: training images of shape "

@@ -47,12 +47,8 @@ def fetch(url: str) -> bytes:
     """Content of a URL, with a progress bar."""
     with urllib.request.urlopen(url, timeout=30) as response:
         size = int(response.headers.get("Content-Length", 0)) or None
-        content = bytearray()
-        with tqdm(total=size, unit="B", unit_scale=True, desc=url.rsplit("/", 1)[1]) as progress:
-            while chunk := response.read(1 << 16):
-                content += chunk
-                progress.update(len(chunk))
-    return bytes(content)
+        with tqdm.wrapattr(response, "read", total=size, desc=url.rsplit("/", 1)[1]) as watched:
+            return b"".join(iter(lambda: watched.read(1 << 16), b""))
 
 
 def _download(name: str, sha256: str, folder: Path) -> None:

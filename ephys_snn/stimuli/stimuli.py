@@ -19,16 +19,10 @@ class Stimuli:
 
     Parameters
     ----------
-    name : str
-        Name of the data set.
+    name, labels, classes, split
+        As in `DataSet`.
     times : numpy.ndarray, shape (n, input)
         Spike times in ms; inf for silent inputs.
-    labels : numpy.ndarray of int64, shape (n,)
-        Index into `classes`.
-    classes : tuple of str
-        Names of the classes.
-    split : numpy.ndarray of str, shape (n,)
-        'train', 'validation' or 'test'.
     shape : tuple (height, width) or None
         How the inputs make an image, row by row; None where they do not.
     source : str or None
@@ -64,17 +58,15 @@ class Stimuli:
             digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()
 
-    def class_sizes(self, split: str = "train") -> np.ndarray:
-        """Number of samples of each class (class,) in one split."""
-        return np.bincount(self.part(split)[1], minlength=len(self.classes))
+    def class_sizes(self) -> np.ndarray:
+        """Number of training samples of each class (class,)."""
+        return np.bincount(self.part("train")[1], minlength=len(self.classes))
 
     def part(self, *splits: str) -> tuple[np.ndarray, np.ndarray]:
         """Times (n, input) in ms and labels (n,) of some splits, in the order of the data."""
         for split in splits:
             if split not in SPLITS:
-                raise InputError(
-                    f"`split` must be one of {', '.join(SPLITS)}; got {split!r}"
-                )
+                raise InputError(f"`split` must be one of {', '.join(SPLITS)}; got {split!r}")
         chosen = np.flatnonzero(np.isin(self.split, splits))
         if len(chosen) and chosen[-1] - chosen[0] == len(chosen) - 1:
             chosen = slice(chosen[0], chosen[-1] + 1)  # a view: no copy of large data
@@ -92,14 +84,14 @@ def load_stimuli(
         'digits', 'mnist', 'yin-yang', an ``.npz`` file (see `arrays.read_npz`) or a folder with IDX
         files (see `read_idx_folder`).
     code : LatencyCode
-        How intensities become times; data that are times already stay as they are.
+        As in `encode`.
     classes : sequence of str, optional
         Only samples of these, in this order; all by default.
 
     Raises
     ------
     InputError
-        If there is no such data set, or the file or folder cannot be used.
+        As in `load_data` and `choose_classes`.
     """
     loaded = load_data(data)
     if classes is not None:
@@ -107,9 +99,7 @@ def load_stimuli(
     return encode(loaded, code, source=str(data))
 
 
-def encode(
-    data: DataSet, code: LatencyCode = LatencyCode(), source: str | None = None
-) -> Stimuli:
+def encode(data: DataSet, code: LatencyCode = LatencyCode(), source: str | None = None) -> Stimuli:
     """Encode labelled samples as spike times.
 
     Parameters

@@ -2,8 +2,8 @@
 
 `train` does all of it; `start` and `training_steps` leave the loop to the caller. A session
 (`keep_training`) drives them so that nothing is lost: it shows progress, writes checkpoints and
-logs, and stops when it is asked to. `evaluate` tells how a network does. Several processes may
-train together (`process_group`).
+logs, and stops when it is asked to. `evaluate` measures how well a network does. Several processes
+may train together (`process_group`).
 """
 
 from ephys_snn.training.distributed import (

@@ -7,7 +7,7 @@ to the same weights, bit for bit, as one that was never interrupted (on the same
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ import torch
 from ephys_snn.errors import InputError
 from ephys_snn.network import ModelContent, load_model, save_model
 from ephys_snn.training import distributed
-from ephys_snn.training.run import Run
+from ephys_snn.training.run import Run, set_weights
 
 # What may differ between a run and its continuation: where the data are, not what they are.
 FREE = {"versions", "history", "trained", "data.name", "data.source", "data.path"}
@@ -29,14 +29,8 @@ def save(path: str | Path, run: Run) -> None:
     InputError
         If the file cannot be written.
     """
-    distributed.broadcast_from_rank0(lambda: save_model(path, _content(run)))
-
-
-def _content(run: Run) -> ModelContent:
-    """All that a checkpoint holds."""
     network = run.network
-    card = replace(network.card, history=tuple(run.history), trained=run.best_epoch > 0)
-    return ModelContent(run.best, network.lif, network.cell_types, card, run={
+    content = ModelContent(run.best, network.lif, network.cell_types, run.card, run={
         "weights": [weights.detach().cpu() for weights in network.weights],
         "optimizer": run.optimizer.state_dict(),
         "generator": run.rng.bit_generator.state,
@@ -47,6 +41,7 @@ def _content(run: Run) -> ModelContent:
         "last_t_stop": torch.from_numpy(run.last_t_stop),
         "unfinished": torch.from_numpy(run.unfinished),
     })
+    distributed.broadcast_from_rank0(lambda: save_model(path, content))
 
 
 def progress(path: str | Path) -> str:
@@ -58,14 +53,7 @@ def progress(path: str | Path) -> str:
 
 
 def restore(path: str | Path, run: Run) -> None:
-    """Bring a run that has just begun to where a checkpoint left it.
-
-    Parameters
-    ----------
-    path : str or Path
-        The checkpoint.
-    run : Run
-        As from `start`, of the same network, data and settings; changes in place.
+    """Bring a run, as from `start`, to where a checkpoint of the same run left it, in place.
 
     Raises
     ------
@@ -77,9 +65,7 @@ def restore(path: str | Path, run: Run) -> None:
         raise InputError(f"{path} is a model and no checkpoint; it cannot be trained further")
     _check_same(path, content, run)
     state = content.run
-    with torch.no_grad():
-        for weights, stored in zip(run.network.weights, state["weights"], strict=True):
-            weights.copy_(stored)
+    set_weights(run.network, state["weights"])
     run.best = [weights.to(run.network.weights[0].device) for weights in content.weights]
     run.optimizer.load_state_dict(state["optimizer"])
     run.rng.bit_generator.state = state["generator"]

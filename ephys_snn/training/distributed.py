@@ -9,7 +9,7 @@ else joined has the whole batch as its share, and nothing is sent.
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TypeVar
 
 import torch
@@ -24,10 +24,7 @@ Value = TypeVar("Value")
 def process_group(device: torch.device) -> Iterator[None]:
     """Join the processes that torchrun started, if it did; only the first of them prints.
 
-    Parameters
-    ----------
-    device : torch.device
-        Where the network is: NCCL connects CUDA devices, Gloo processors.
+    NCCL connects CUDA devices, Gloo processors.
     """
     started = "MASTER_ADDR" in os.environ and "WORLD_SIZE" in os.environ
     if is_distributed() or not started:  # a user's own script may have joined them already
@@ -35,17 +32,14 @@ def process_group(device: torch.device) -> Iterator[None]:
         return
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        if is_rank0():
+        with nullcontext() if is_rank0() else _muted():
             yield
-        else:
-            with _speechless():
-                yield
     finally:
         dist.destroy_process_group()
 
 
 @contextmanager
-def _speechless() -> Iterator[None]:
+def _muted() -> Iterator[None]:
     """Print nothing, and leave errors to the first process of the machine."""
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
         try:

@@ -59,7 +59,7 @@ class TrialCounts:
     layer_sizes : list of int
         Numbers of neurons of every hidden layer and of the output layer.
     sums : torch.Tensor of float64
-        All counts one after another, as `parts` tells them apart.
+        All counts one after another, as `parts` splits them.
     """
 
     layer_sizes: list[int]
@@ -67,7 +67,7 @@ class TrialCounts:
 
     @classmethod
     def empty(cls, network: Network) -> "TrialCounts":
-        """No trials yet of a network."""
+        """Of no trials yet."""
         layer_sizes = network.layer_sizes[1:]
         n_sums = 1 + 3 * layer_sizes[-1] + sum(layer_sizes)
         return cls(layer_sizes, torch.zeros(n_sums, dtype=torch.float64))
@@ -81,7 +81,6 @@ class TrialCounts:
         Parameters
         ----------
         losses : torch.Tensor, shape (trial,)
-            Loss of each trial.
         layers : list of torch.Tensor, each of shape (trial, neuron)
             Spike times in ms of every hidden layer and of the output layer.
         labels : torch.Tensor of int64, shape (trial,)
@@ -139,8 +138,6 @@ def evaluate(network: Network, times: np.ndarray, labels: np.ndarray) -> Evaluat
 
     Parameters
     ----------
-    network : Network
-        The network.
     times : numpy.ndarray, shape (n, input)
         Input spike times in ms.
     labels : numpy.ndarray of int64, shape (n,)

@@ -1,4 +1,4 @@
-r"""What training does to weights beside the gradient, so that neurons go on telling stimuli apart.
+r"""What training does to weights beside the gradient, to keep spikes informative about stimuli.
 
 *Silent neurons.* A neuron that does not spike has no gradient, so its excitation grows. Where the
 fraction f of a batch's trials in which a neuron spikes is below a floor f₀, its excitatory weights
@@ -42,7 +42,7 @@ def excite_silent_(
     floor: float,
     threshold: float,
 ) -> torch.Tensor:
-    """Raise the excitatory weights of neurons that spike in too few trials, in place.
+    """Raise the excitatory weights of neurons that spike in too few trials, in place; return them.
 
     Parameters
     ----------
@@ -55,12 +55,7 @@ def excite_silent_(
     floor : float
         Fraction of trials in which each should spike at least.
     threshold : float
-        Threshold of the neurons.
-
-    Returns
-    -------
-    torch.Tensor, shape (pre, post)
-        `weights` itself.
+        Of the neurons.
     """
     if bool((active >= floor).all()):
         return weights
@@ -69,10 +64,8 @@ def excite_silent_(
         return weights.add_(growth) if sign is None else weights.addcmul_(sign.clamp(min=0), growth)
 
 
-def limit_net_excitation_(
-    weights: torch.Tensor, sign: torch.Tensor, largest: float = LARGEST_MEAN_FRACTION
-) -> torch.Tensor:
-    """Lower net weights towards where their mean has at most the fraction `largest`, in place.
+def limit_net_excitation_(weights: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
+    """Lower net weights towards c_j <= `LARGEST_MEAN_FRACTION`, in place; return the weights.
 
     One call takes away the excess over what the present power allows. Dale's law clamps some of
     the weights meanwhile, and the power changes, so repeated calls come closer, as steps of
@@ -85,16 +78,10 @@ def limit_net_excitation_(
         Weights onto the neurons, which obey Dale's law.
     sign : torch.Tensor, shape (pre, 1)
         +1 for excitatory presynaptic neurons, −1 for inhibitory.
-    largest : float
-        Largest fraction c of the power that the mean has.
-
-    Returns
-    -------
-    torch.Tensor, shape (pre, post)
-        `weights` itself.
     """
     with torch.no_grad():
-        allowed = (largest * len(weights)) ** 0.5 * torch.linalg.vector_norm(weights, dim=0)
+        largest_ratio = (LARGEST_MEAN_FRACTION * len(weights)) ** 0.5
+        allowed = largest_ratio * torch.linalg.vector_norm(weights, dim=0)
         excess = (weights.sum(dim=0) - allowed).clamp_(min=0)
         if not bool(excess.any()):
             return weights

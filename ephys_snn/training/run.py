@@ -9,7 +9,7 @@ import torch
 
 import ephys_snn
 from ephys_snn.errors import InputError
-from ephys_snn.network import EXCITATORY, INHIBITORY, Network, TrainingData
+from ephys_snn.network import EXCITATORY, INHIBITORY, ModelCard, Network, TrainingData
 from ephys_snn.stimuli import Stimuli
 from ephys_snn.training.evaluation import Evaluation, TrialCounts
 
@@ -90,9 +90,8 @@ class Settings:
             raise InputError(f"`distortion` must lie between 0 and 5; got {self.distortion:g}")
         for name in ("warm_up", "activity_floor"):
             if not 0 <= getattr(self, name) < 1:
-                raise InputError(
-                    f"`{name}` must be at least 0 and below 1; got {getattr(self, name):g}"
-                )
+                raise InputError(f"`{name}` must be at least 0 and below 1; "
+                                 f"got {getattr(self, name):g}")
 
     @property
     def training_splits(self) -> tuple[str, ...]:
@@ -103,8 +102,8 @@ class Settings:
 def learning_rate(step: int, n_steps: int, n_hidden: int, settings: Settings) -> float:
     """Relative step size of Adam: linear warm-up, then a half cosine down to 1 %.
 
-    All layers step at once, and what that does to the output adds up along the depth: with more
-    than `FULL_STEP_DEPTH` hidden layers their steps are the smaller, the more there are.
+    All layers step at once, and the effects on the output add up along the depth: with more than
+    `FULL_STEP_DEPTH` hidden layers steps are the smaller, the more there are.
     """
     largest = settings.learning_rate * min(1, FULL_STEP_DEPTH / max(n_hidden, 1))
     warm_up = settings.warm_up * n_steps
@@ -121,9 +120,8 @@ class Run:
     Parameters
     ----------
     network : Network
-        The network as trained so far.
+        As trained so far.
     settings : Settings
-        How it is trained.
     optimizer : torch.optim.AdamW
         With its moments.
     rng : numpy.random.Generator
@@ -182,18 +180,14 @@ class Run:
         return max(self.history, key=lambda entry: (entry[key], entry["epoch"]),
                    default={"epoch": 0})["epoch"]
 
+    @property
+    def card(self) -> ModelCard:
+        """The network's card with the history of the run so far."""
+        return replace(self.network.card, history=tuple(self.history), trained=self.best_epoch > 0)
+
 
 def start(network: Network, stimuli: Stimuli, settings: Settings) -> Run:
-    """Begin to train a network, whose weights change in place from here on.
-
-    Parameters
-    ----------
-    network : Network
-        The untrained network.
-    stimuli : Stimuli
-        What it is to be trained on; the network's card says so from here on.
-    settings : Settings
-        How to train.
+    """Begin to train an untrained network, whose weights and card change in place from here on.
 
     Raises
     ------
@@ -201,12 +195,16 @@ def start(network: Network, stimuli: Stimuli, settings: Settings) -> Run:
         If network and stimuli do not fit, or there are no samples to train or validate with.
     """
     _check_fit(network, stimuli)
-    network.card = replace(network.card, training=asdict(settings), **_describe(stimuli), versions={
-        "ephys_snn": ephys_snn.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    })
+    network.card = replace(
+        network.card,
+        data=TrainingData(stimuli.name, stimuli.source, stimuli.path, stimuli.shape,
+                          stimuli.sha256()),
+        encoding=asdict(stimuli.code),
+        classes=tuple(stimuli.classes),
+        training=asdict(settings),
+        versions={"ephys_snn": ephys_snn.__version__, "python": platform.python_version(),
+                  "torch": torch.__version__, "numpy": np.__version__},
+    )
     n_samples = np.isin(stimuli.split, settings.training_splits).sum()
     return Run(
         network=network,
@@ -217,6 +215,7 @@ def start(network: Network, stimuli: Stimuli, settings: Settings) -> Run:
             betas=BETAS,
             fused=True,
         ),
+        # Other numbers than those of the initial weights, which are drawn from the seed alone.
         rng=np.random.default_rng([settings.seed, 1]),
         counts=TrialCounts.empty(network),
         last_t_stop=np.full(n_samples, np.inf, np.float32),
@@ -236,16 +235,6 @@ def _check_fit(network: Network, stimuli: Stimuli) -> None:
             raise InputError(f"the stimuli {stimuli.name} have no samples in the split '{part}'")
 
 
-def _describe(stimuli: Stimuli) -> dict:
-    """What a card says of stimuli."""
-    return {
-        "data": TrainingData(stimuli.name, stimuli.source, stimuli.path, stimuli.shape,
-                             stimuli.sha256()),
-        "encoding": asdict(stimuli.code),
-        "classes": tuple(stimuli.classes),
-    }
-
-
 def _parameter_group(weights: torch.Tensor, factor: float, weight_decay: float) -> dict:
     """Options of the optimizer for a layer whose steps are `factor` times the relative ones."""
     scale = factor * weights.detach().square().mean().sqrt().item()
@@ -259,7 +248,7 @@ def record_epoch(run: Run, training: Evaluation, validated: Evaluation) -> dict:
     Parameters
     ----------
     run : Run
-        The run; changes in place.
+        Changes in place.
     training, validated : Evaluation
         Of the epoch's trials, each before the step it was used for, and of the validation samples.
 
@@ -308,8 +297,12 @@ def _silence_by_area(network: Network, validated: Evaluation) -> dict[str, dict[
 
 def restore_best(run: Run) -> None:
     """Give the network its best weights, and its card the history of how it came to them."""
-    network = run.network
+    set_weights(run.network, run.best)
+    run.network.card = run.card
+
+
+def set_weights(network: Network, values: list[torch.Tensor]) -> None:
+    """Give a network other weights, one (pre, post) per layer, in place."""
     with torch.no_grad():
-        for weights, best in zip(network.weights, run.best, strict=True):
-            weights.copy_(best)
-    network.card = replace(network.card, history=tuple(run.history), trained=run.best_epoch > 0)
+        for weights, value in zip(network.weights, values, strict=True):
+            weights.copy_(value)

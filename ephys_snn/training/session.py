@@ -21,17 +21,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Files(NamedTuple):
-    """Where a training writes.
-
-    Attributes
-    ----------
-    model : Path
-        The trained network.
-    log : Path or None
-        A table of the epochs.
-    tensorboard : Path or None
-        A folder for TensorBoard.
-    """
+    """Where a training writes: the network, a table of the epochs, a folder for TensorBoard."""
 
     model: Path
     log: Path | None = None
@@ -45,18 +35,9 @@ class Files(NamedTuple):
 
 @dataclass
 class StopRequest:
-    """Whether a stop was asked for.
-
-    Attributes
-    ----------
-    signal : int
-        Number of the signal that asked; 0 before any.
-    """
+    """Number of the signal that asked to stop; 0 before any."""
 
     signal: int = 0
-
-    def __bool__(self) -> bool:
-        return self.signal != 0
 
 
 @contextmanager
@@ -70,9 +51,9 @@ def noted_signals() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
     # A process in the background of a script, or under nohup, ignores them on purpose.
-    before = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+    before = {number: old for number in SIGNALS
+              if (old := signal.getsignal(number)) is not signal.SIG_IGN}
 
     def note(number: int, frame: object) -> None:
         request.signal = number
@@ -96,9 +77,7 @@ def open_checkpoint(run: Run, files: Files, resume: bool) -> None:
     Parameters
     ----------
     run : Run
-        As from `start`.
-    files : Files
-        Where it writes.
+        As from `start`; changes in place.
     resume : bool
         Whether to go on from the checkpoint, if there is one.
 
@@ -133,11 +112,7 @@ def keep_training(run: Run, stimuli: Stimuli, files: Files, how_to_resume: str) 
     Parameters
     ----------
     run : Run
-        As `open_checkpoint` left it.
-    stimuli : Stimuli
-        What it is trained on.
-    files : Files
-        Where it writes.
+        As `open_checkpoint` left it; changes in place.
     how_to_resume : str
         The command to name if it is stopped.
 
@@ -176,7 +151,7 @@ def _train(run: Run, stimuli: Stimuli, path: Path, monitor: Monitor, request: St
         if isinstance(event, EpochDone):
             # After the log, so that no epoch can be missing in it; what comes twice is superseded.
             checkpoint.save(path, run)
-        elif distributed.any_of(bool(request)):
+        elif distributed.any_of(request.signal != 0):
             checkpoint.save(path, run)
             return request.signal or signal.SIGINT
     return 0

@@ -45,14 +45,7 @@ from ephys_snn.training import distributed, trial_end
 from ephys_snn.training.evaluation import TrialCounts, evaluate
 from ephys_snn.training.homeostasis import excite_silent_, limit_net_excitation_
 from ephys_snn.training.loss import first_spike_loss
-from ephys_snn.training.run import (
-    Run,
-    Settings,
-    learning_rate,
-    record_epoch,
-    restore_best,
-    start,
-)
+from ephys_snn.training.run import Run, Settings, learning_rate, record_epoch, restore_best, start
 
 # Smallest slope of the membrane at threshold that gradients see, in θ/τ; a synchronous volley of
 # the initial net weight crosses with a slope of 8.
@@ -60,49 +53,26 @@ SMALLEST_SLOPE = 1.0
 
 
 class Diverged(InputError):
-    """A loss or weights that are no numbers any more."""
+    """A loss or weights that are not finite any more."""
 
 
 class StepDone(NamedTuple):
-    """A step of training was taken.
-
-    Attributes
-    ----------
-    counts : TrialCounts
-        Of the trials that it finished, before it; there may be none.
-    """
+    """A step of training was taken; the counts, of its finished trials if any, are from before."""
 
     counts: TrialCounts
 
 
 class EpochDone(NamedTuple):
-    """An epoch of training has ended, and was validated.
-
-    Attributes
-    ----------
-    entry : dict
-        What stands in the history of it.
-    """
+    """An epoch of training has ended, and was validated; the entry is that of the history."""
 
     entry: dict
 
 
 def train(network: Network, stimuli: Stimuli, settings: Settings) -> Network:
-    """Train a network and return it as it did best on the validation samples, or as it is last.
+    """Train an untrained network in place, and return it.
 
-    Parameters
-    ----------
-    network : Network
-        The untrained network; its weights change in place.
-    stimuli : Stimuli
-        Samples to train and to validate.
-    settings : Settings
-        How to train.
-
-    Returns
-    -------
-    Network
-        `network` with these weights, and with data, settings and history on its card.
+    It has the weights that did best on the validation samples, or the last ones if these were
+    trained on too, and data, settings and history on its card.
 
     Raises
     ------
@@ -123,14 +93,7 @@ def train(network: Network, stimuli: Stimuli, settings: Settings) -> Network:
 def training_steps(run: Run, stimuli: Stimuli) -> Iterator[StepDone | EpochDone]:
     """Train step by step to the end.
 
-    After each, the run is in a state that can be saved, and from which this goes on.
-
-    Parameters
-    ----------
-    run : Run
-        As from `start`, or from a checkpoint; changes in place.
-    stimuli : Stimuli
-        Samples to train and to validate.
+    After each, the run, which changes in place, can be saved, and this goes on from where it is.
 
     Yields
     ------
@@ -197,7 +160,7 @@ def step(
     Parameters
     ----------
     run : Run
-        The run; its network and optimizer change in place.
+        Its network and optimizer change in place.
     times : torch.Tensor, shape (trial, input)
         Input spike times in ms of the joint batch, the same in all processes.
     labels : torch.Tensor of int64, shape (trial,)

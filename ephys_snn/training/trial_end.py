@@ -1,4 +1,4 @@
-r"""When a trial of training is over: soon after its decision, for what comes later teaches nothing.
+r"""When a trial of training is over: soon after its decision, as later spikes hardly matter.
 
 The gradient of the loss weighs output neuron k by exp(−T_k/ξ) / Σ exp(−T/ξ). One that spikes
 `MARGIN` ξ after the decision has a weight below e^−MARGIN of that of the first, and a spike in a
@@ -12,7 +12,7 @@ trained networks most spikes come after that, and a step costs half as much with
 
 The end of a trial is known only after it, so beforehand a largest one is set: where the same
 sample's trial ended last time, and some slack. A trial that goes on beyond it is *unfinished*: it
-teaches nothing this time, and is repeated whole in the next batch. Where the largest t_stop lies
+is left out of this step, and repeated whole in the next batch. Where the largest t_stop lies
 changes what a step costs, and nothing else about finished trials.
 """
 

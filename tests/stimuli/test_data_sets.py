@@ -87,6 +87,12 @@ def test_mnist_leaves_nothing_behind_where_nothing_is_to_be_kept(fetched, tmp_pa
     assert not list(folder.iterdir())
 
 
+def test_what_is_fetched_is_whole(tmp_path):
+    content = bytes(range(256)) * 1000  # more than is read at a time
+    (tmp_path / "content").write_bytes(content)
+    assert mnist.fetch((tmp_path / "content").as_uri()) == content
+
+
 def test_a_download_with_a_wrong_checksum_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(mnist, "fetch", lambda url: gzip.compress(b"something else"))
     monkeypatch.setenv("EPHYS_SNN_CACHE", str(tmp_path))

@@ -129,17 +129,17 @@ def test_signals_are_noted_only_where_they_can_be_and_are_not_ignored(monkeypatc
 
     def other_thread():
         with noted_signals() as request:
-            requests.append(bool(request))
+            requests.append(request.signal)
 
     thread = threading.Thread(target=other_thread)
     thread.start()
     thread.join()
-    assert requests == [False]
+    assert requests == [0]
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         with noted_signals() as request:
             signal.raise_signal(signal.SIGTERM)
-            assert not request
+            assert request.signal == 0
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     assert signal.getsignal(signal.SIGINT) is before
