@@ -80,7 +80,7 @@ def test_more_trials_inputs_and_neurons_than_a_tile(lif):
     n_trials, n_pre = 12 * cpu.TILE_TRIALS + 9, 2 * gradient.TILE_INPUTS + 7
     times = torch.tensor(20 * rng.random((n_trials, n_pre)))
     times[rng.random(times.shape) < 0.3] = torch.inf
-    weights = torch.tensor(rng.normal(0.5, 1, (n_pre, lanes.LANES_FLOAT64 + 3)))
+    weights = torch.tensor(rng.normal(0.5, 1, (n_pre, lanes.LANES["float64"] + 3)))
     spikes, residuals = dimensionless.forward(reference, times, weights, lif)
     _, compiled_residuals = dimensionless.forward(cpu, times, weights, lif)
     grad = torch.tensor(rng.normal(size=spikes.shape))
@@ -234,7 +234,7 @@ def test_inputs_are_sorted(seed, n_pre, outlier):
 
 @dtypes
 def test_lanes_compute_as_arrays_do(dtype):
-    n = cpu.LANES[torch.from_numpy(np.empty(0, dtype)).dtype][1]
+    n = lanes.LANES[dtype.__name__]
     rng = np.random.default_rng(0)
     x, y, z = rng.integers(-4, 5, (3, n)).astype(dtype)
 
@@ -303,7 +303,7 @@ def test_count_of_trailing_zeros():
 
 
 def test_compilation_is_announced_once(capsys, monkeypatch):
-    monkeypatch.setattr(execution, "_compiled", set())
+    monkeypatch.setattr(execution, "_called", set())
     monkeypatch.setattr(execution, "_announcement", execution._Announcement())
     for part in ("forward", "backward"):
         with execution.announcing_compilation(part, np.float32):
@@ -314,7 +314,7 @@ def test_compilation_is_announced_once(capsys, monkeypatch):
 def test_a_call_without_compilation_is_not_announced(capsys, monkeypatch):
     compiled = njit(lambda x: x + 1)
     compiled(1)
-    monkeypatch.setattr(execution, "_compiled", set())
+    monkeypatch.setattr(execution, "_called", set())
     monkeypatch.setattr(execution, "_announcement", execution._Announcement())
     with execution.announcing_compilation("forward", np.float32):
         compiled(1)

@@ -4,7 +4,7 @@ import hashlib
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def _workers(process):
 
 
 class _Announcement(event.Listener):
-    """Tells the user, once per process, that Numba compiles; the result is cached on disk."""
+    """Lets the user know, once per process, that Numba compiles; the result is cached on disk."""
 
     def __init__(self):
         self.made = False
@@ -78,26 +78,19 @@ class _Announcement(event.Listener):
         """Numba found nothing in its cache."""
         if not self.made:
             self.made = True
-            print(
-                "compiling the spike-time kernels, once for this machine: about half a minute …",
-                file=sys.stderr,
-                flush=True,
-            )
+            print("compiling the spike-time kernels, once for this machine: about half a minute …",
+                  file=sys.stderr, flush=True)
 
     def on_end(self, event):
         """Nothing to say."""
 
 
-@contextmanager
 def announcing_compilation(part, dtype):
-    """Say so where a part's first call takes its time to compile."""
-    call = part, dtype
-    if call in _compiled:
-        yield
-        return
-    with event.install_listener("numba:compile", _announcement):
-        yield
-    _compiled.add(call)
+    """A context that says so where a part's first call takes its time to compile."""
+    if (part, dtype) in _called:
+        return nullcontext()
+    _called.add((part, dtype))
+    return event.install_listener("numba:compile", _announcement)
 
 
-_compiled, _announcement = set(), _Announcement()
+_called, _announcement = set(), _Announcement()
