@@ -46,9 +46,10 @@ borrowing_kernel = _compiler(_nrt=False, forceinline=True)
 """Compiles a function that makes no arrays into its callers. It does not count who holds the arrays
 it is given, which would take longer than what an inner loop does with them."""
 
-reordering_kernel = _compiler(fastmath={"reassoc", "contract", "nsz"})
+reordering_kernel = _compiler(fastmath={"reassoc", "contract", "nsz"}, forceinline=True)
 """Compiles a function whose sums may be taken in any order, or vector instructions could not take
-them. The order is fixed with the machine code: the same bits come out every time."""
+them. The order is fixed with the machine code, of which there must be one: a function beside its
+callers exists twice, and the process that compiles runs the one copy, later ones the other."""
 
 
 def in_parallel(function, n_items, *arguments):
