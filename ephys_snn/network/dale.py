@@ -17,28 +17,11 @@ INHIBITORY = "inhibitory"
 
 
 def cell_types(n_neurons: int, excitatory: float) -> np.ndarray:
-    """Cell types of a layer, excitatory neurons first.
+    """Cell types (n_neurons,) of a layer, 'excitatory' ones first, then 'inhibitory' ones.
 
-    Parameters
-    ----------
-    n_neurons : int
-        Number of neurons of the layer.
-    excitatory : float
-        Fraction of excitatory neurons, above 0 and at most 1, rounded to whole neurons but never
-        to none: inhibition alone would silence the layers above.
-
-    Returns
-    -------
-    numpy.ndarray of str, shape (n_neurons,)
-        'excitatory' or 'inhibitory'.
-
-    Raises
-    ------
-    InputError
-        If the layer is empty or the fraction lies outside (0, 1].
+    The fraction of excitatory neurons, in (0, 1] or an `InputError`, is rounded to whole neurons
+    but never to none: inhibition alone would silence the layers above.
     """
-    if n_neurons < 1:
-        raise InputError(f"`n_neurons` must be at least 1; got {n_neurons}")
     if not 0 < excitatory <= 1:
         raise InputError(
             "the excitatory fraction must lie above 0 and be at most 1 "
@@ -49,17 +32,9 @@ def cell_types(n_neurons: int, excitatory: float) -> np.ndarray:
 
 
 def signs(types: np.ndarray) -> torch.Tensor:
-    """Sign of each neuron's synapses: +1 excitatory, −1 inhibitory.
+    """Signs (pre, 1) of the synapses of neurons of the types (pre,), +1 excitatory, −1 inhibitory.
 
-    Parameters
-    ----------
-    types : array of str, shape (pre,)
-        'excitatory' or 'inhibitory'.
-
-    Returns
-    -------
-    torch.Tensor, shape (pre, 1)
-        One row per presynaptic neuron, to broadcast over weights of shape (pre, post).
+    They broadcast over weights (pre, post). Other types are an `InputError`.
     """
     types = np.asarray(types)
     unknown = set(types.tolist()) - {EXCITATORY, INHIBITORY}
@@ -76,19 +51,9 @@ def types_of(sign: torch.Tensor) -> np.ndarray:
 
 
 def project_(weights: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
-    """Set the weights of the wrong sign to 0, in place.
+    """Set the weights (pre, post) of the wrong sign to 0, in place, and return them.
 
-    Parameters
-    ----------
-    weights : torch.Tensor, shape (pre, post)
-        Outgoing weights of a layer.
-    sign : torch.Tensor, shape (pre, 1)
-        From `signs`.
-
-    Returns
-    -------
-    torch.Tensor, shape (pre, post)
-        `weights` itself.
+    The `sign` (pre, 1) of each presynaptic neuron is +1 or −1.
     """
     with torch.no_grad():
         return weights.mul_(sign).clamp_(min=0).mul_(sign)

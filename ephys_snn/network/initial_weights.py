@@ -15,12 +15,12 @@ alike (σ = 0) they would spike at once whatever the stimulus; the balance ρ is
 that σ = ς·w for a given coefficient of variation ς, in layers of any width. Inputs have no cell
 type; their weights are normal with mean w/N and standard deviation `INPUT_SD`·θ/√N.
 
-In such a network what tells stimuli apart fades by the factor ς from layer to layer, and ς = 1
+In such a network differences between stimuli fade by the factor ς from layer to layer, and ς = 1
 would silence neurons and make gradients chaotic (see `propagation`). Networks deeper than `SHALLOW`
-hidden layers therefore begin sparse: each neuron hears K excitatory and K inhibitory neurons, whose
-weights are r·w and (1 − r)·w times numbers that are uniformly distributed on the simplex (they add
-up to 1), so that every neuron has the net weight w. Their squares add up to 2 / (K + 1) on average,
-and differences between neurons pass undiminished if
+hidden layers therefore begin sparse: each neuron has synapses from K excitatory and K inhibitory
+neurons, whose weights are r·w and (1 − r)·w times numbers that are uniformly distributed on the
+simplex (they add up to 1), so that every neuron has the net weight w. Their squares add up to
+2 / (K + 1) on average, and differences between neurons pass undiminished if
 
 .. math:: \left( r^2 + (r - 1)^2 \right) \frac{2}{K + 1} = 1, \qquad r = (1 + \sqrt K) / 2 .
 """
@@ -86,17 +86,10 @@ class Initialization:
         return cls(**{"in_degree": IN_DEGREE if n_hidden > SHALLOW else None, **arguments})
 
     def balance(self, n_excitatory: int, n_inhibitory: int) -> float:
-        """Inhibition ρ relative to excitation that gives ς; 0 where none is needed.
+        """Inhibition ρ relative to excitation that gives ς, for numbers of presynaptic neurons.
 
-        Parameters
-        ----------
-        n_excitatory, n_inhibitory : int
-            Numbers of presynaptic neurons.
-
-        Returns
-        -------
-        float
-            At least 0 and below 1: the smaller root of 1/N_exc + ρ²/N_inh = ς² (1 − ρ)².
+        At least 0, where none is needed, and below 1: the smaller root of
+        1/N_exc + ρ²/N_inh = ς² (1 − ρ)².
         """
         wanted = self.net_weight_cv**2
         constant = wanted - 1 / n_excitatory
@@ -115,24 +108,9 @@ def draw_weights(
     initialization: Initialization,
     rng: np.random.Generator,
 ) -> torch.Tensor:
-    """Draw the initial weights of a layer.
+    """Initial weights (pre, post) of a layer, in float32 and the unit of the `threshold`.
 
-    Parameters
-    ----------
-    n_pre, n_post : int
-        Numbers of presynaptic neurons and of neurons.
-    presynaptic_types : array of str, shape (pre,), or None
-        'excitatory' or 'inhibitory', excitatory ones first; None for inputs.
-    threshold : float
-        Of the neurons, in the unit of the weights.
-    initialization : Initialization
-        How to draw.
-    rng : numpy.random.Generator
-        Source of the weights.
-
-    Returns
-    -------
-    torch.Tensor of float32, shape (pre, post)
+    Of the presynaptic types (pre,) excitatory ones come first; inputs have none.
     """
     net_weight = initialization.net_weight * threshold
     if presynaptic_types is None:

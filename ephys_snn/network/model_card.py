@@ -1,5 +1,6 @@
 """What a model says of how it came about."""
 
+import json
 from dataclasses import asdict, dataclass, field, fields
 
 from ephys_snn.network.initial_weights import Initialization
@@ -98,12 +99,8 @@ class ModelCard:
 
     def to_dictionary(self) -> dict:
         """What is known, as plain values: numbers, strings, lists and dictionaries."""
-        values = asdict(self) | {
-            "classes": None if self.classes is None else list(self.classes),
-            "history": list(self.history),
-        }
-        if self.data is not None and self.data.shape is not None:
-            values["data"]["shape"] = list(self.data.shape)
+        # Through JSON, so that a value which no other program could read fails here.
+        values = json.loads(json.dumps(asdict(self)))
         other = values.pop("other")
         return {name: value for name, value in values.items() if value is not None} | other
 

@@ -13,7 +13,6 @@ Version 1 had other names for some values; they are translated when it is read.
 
 import hashlib
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -35,24 +34,13 @@ _NAMES_OF_VERSION_1 = {"spread": "net_weight_cv", "partners": "in_degree", "tall
 
 
 class ModelContent(NamedTuple):
-    """What the file of a network holds.
+    """What the file of a network holds."""
 
-    Attributes
-    ----------
-    weights : sequence of torch.Tensor, each of shape (pre, post)
-    lif : LIF
-    cell_types : sequence of array of str, each of shape (neuron,)
-        Of the hidden layers.
-    card : ModelCard
-    run : dict or None
-        State of an unfinished training, in tensors and plain values.
-    """
-
-    weights: Sequence[torch.Tensor]
+    weights: Sequence[torch.Tensor]  # each (pre, post)
     lif: LIF
-    cell_types: Sequence[np.ndarray]
+    cell_types: Sequence[np.ndarray]  # of each hidden layer, (neuron,) str
     card: ModelCard
-    run: dict | None = None
+    run: dict | None = None  # state of an unfinished training, in tensors and plain values
 
 
 def weights_sha256(weights: Sequence[torch.Tensor]) -> str:
@@ -78,8 +66,7 @@ def save_model(path: str | Path, content: ModelContent) -> None:
         "cell_types": [types.tolist() for types in content.cell_types],
         "weights": [weights.detach().cpu() for weights in content.weights],
         "weights_sha256": weights_sha256(content.weights),
-        # Through JSON, so that a value which no other program could read fails here.
-        "metadata": json.loads(json.dumps(content.card.to_dictionary())),
+        "metadata": content.card.to_dictionary(),
     }
     if content.run is not None:
         values["run"] = content.run

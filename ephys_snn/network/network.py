@@ -39,8 +39,6 @@ class Network(torch.nn.Module):
     ----------
     layers : torch.nn.ModuleList of FirstSpikeLayer
         Hidden layers and, last, the output layer.
-    lif, card
-        As given.
 
     Raises
     ------

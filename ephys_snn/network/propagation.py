@@ -25,8 +25,8 @@ The weights are independent, so Σ_i Var(w_ij) = ς² W², and three quantities 
 It forgets the width of the input; without differences between neurons (ς → 0) all of them spike at
 once, layers above cannot tell one from another, and a network that is deep enough cannot learn.
 
-*What tells stimuli apart*: deviations of each neuron's time from its mean over the stimuli, beyond
-the deviation common to the layer, have a standard deviation ν with
+*Differences between stimuli*: deviations of each neuron's time from its mean over the stimuli,
+beyond the deviation common to the layer, have a standard deviation ν with
 
 .. math:: \nu_{l+1} = \varsigma\, \nu_l,
 
@@ -67,20 +67,10 @@ from ephys_snn.lif import LIF, volley_delay
 
 
 def sensitivity(net_weight, lif: LIF = LIF()):
-    """Advance D of the spike per relative increase of the net weight.
+    """Advance D in ms of the spike per relative increase of the net weight.
 
-    Parameters
-    ----------
-    net_weight : array_like
-        Sum of the weights of a synchronous volley's synapses onto a neuron, of any shape.
-    lif : LIF
-        Neuron parameters.
-
-    Returns
-    -------
-    numpy.ndarray
-        D in ms, in the shape of `net_weight`; ``inf`` where the volley just reaches threshold or
-        fails to.
+    The arguments are those of `volley_delay`; ``inf`` where the volley just reaches threshold or
+    fails to.
     """
     delay = volley_delay(net_weight, lif) / lif.tau_m
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -92,17 +82,7 @@ def sensitivity(net_weight, lif: LIF = LIF()):
 
 
 def next_width(width, net_weight_cv: float, advance: float):
-    """Standard deviation in ms between the neurons of the next layer.
-
-    Parameters
-    ----------
-    width : array_like
-        Standard deviation in ms between the neurons of a layer.
-    net_weight_cv : float
-        Coefficient of variation ς of the net weight between the neurons of the next layer.
-    advance : float
-        D in ms, from `sensitivity`.
-    """
+    """Width σ in ms of the next layer, from that of a layer, ς and D in ms."""
     return net_weight_cv * np.hypot(advance, width)
 
 
@@ -114,7 +94,7 @@ def final_width(net_weight_cv: float, advance: float) -> float:
 
 
 def next_pattern(pattern, net_weight_cv: float):
-    """What tells stimuli apart in the next layer: the standard deviation ν in ms."""
+    """Standard deviation ν in ms of the differences between stimuli in the next layer."""
     return net_weight_cv * np.asarray(pattern)
 
 

@@ -86,9 +86,8 @@ def kernel_of(device_type: str):
         return cpu
     if device_type == "cuda":
         if find_spec("triton"):
-            from ephys_snn.spike_time.kernels import (
-                cuda,  # here, for it takes a compiler that few need
-            )
+            # Here, for it takes a compiler that few need.
+            from ephys_snn.spike_time.kernels import cuda
 
             return cuda
         warnings.warn(
@@ -106,6 +105,7 @@ class _FirstSpikeTimes(torch.autograd.Function):
     def forward(ctx, input_times, weights, lif, smallest_slope, t_stop):
         kernel = kernel_of(input_times.device.type)
         ctx.simultaneous = None
+        # Inputs that were joined have no gradients of their own times.
         if kernel is cpu and not ctx.needs_input_grad[0]:
             ctx.simultaneous = simultaneous_inputs.find(input_times)
         if ctx.simultaneous is not None:
@@ -156,7 +156,7 @@ def _check(input_times, weights, t_stop):
             f"got shapes {tuple(t_stop.shape)} and {tuple(input_times.shape)}."
         )
     if t_stop is not None and t_stop.isnan().any():
-        raise InputError(f"`t_stop` must not be NaN; got {_count(t_stop.isnan())} NaN.")
+        raise InputError(f"`t_stop` must not be NaN; got {t_stop.isnan().sum()} NaN.")
     if input_times.device != weights.device:
         raise InputError(
             "`input_times` and `weights` must be on one device; "
@@ -166,15 +166,11 @@ def _check(input_times, weights, t_stop):
     if input_times.numel() and not input_times.detach().amin() > -torch.inf:
         raise InputError(
             "`input_times` must be finite, or inf for a silent input; "
-            f"got {_count(input_times.isnan())} NaN and {_count(input_times == -torch.inf)} -inf "
+            f"got {input_times.isnan().sum()} NaN and {input_times.isneginf().sum()} -inf "
             f"among {input_times.numel()} times."
         )
     if not torch.isfinite(weights.detach().sum()) and not torch.isfinite(weights).all():
         raise InputError(
-            f"`weights` must be finite; got {_count(weights.isnan())} NaN and "
-            f"{_count(weights.isinf())} infinite among {weights.numel()} weights."
+            f"`weights` must be finite; got {weights.isnan().sum()} NaN and "
+            f"{weights.isinf().sum()} infinite among {weights.numel()} weights."
         )
-
-
-def _count(condition):
-    return int(condition.sum())

@@ -55,30 +55,11 @@ def forward(
     smallest_slope: float = SMALLEST_SLOPE,
     t_stop: Tensor | None = None,
 ) -> tuple[Tensor, Residuals]:
-    """First spike times, and what the gradient needs.
+    """First spike times (trial, post) in ms, and what `backward` needs.
 
-    Parameters
-    ----------
-    kernel : module
-        One of `ephys_snn.spike_time.kernels`.
-    input_times : Tensor, shape (trial, pre)
-        Input spike times in ms, ``inf`` where silent.
-    weights : Tensor, shape (pre, post)
-        Weights, of the same dtype on the same device.
-    lif : LIF
-        Neuron parameters.
-    smallest_slope : float
-        Smallest slope of the membrane at threshold that the gradient sees, in θ / τ_m.
-    t_stop : Tensor, shape (trial,), optional
-        Ends of the trials in ms, see `censor`.
-
-    Returns
-    -------
-    Tensor, shape (trial, post)
-        Spike times in ms, ``inf`` where silent.
-    Residuals
-        For `backward`.
+    As in `first_spike_times`, of tensors of one dtype, by one of `ephys_snn.spike_time.kernels`.
     """
+    # Compiled kernels take at least one trial, input and neuron.
     if 0 in (*input_times.shape, *weights.shape):
         kernel = reference
     spike_times, residuals = _solve(kernel, input_times, weights, lif)
@@ -93,23 +74,10 @@ def forward(
 def backward(
     residuals: Residuals, grad_spike_times: Tensor, want_times: bool = True
 ) -> tuple[Tensor | None, Tensor]:
-    """Gradients of a function of the spike times.
+    """Gradients with respect to input times (trial, pre), if they are wanted, and weights.
 
-    Parameters
-    ----------
-    residuals : Residuals
-        From `forward`.
-    grad_spike_times : Tensor, shape (trial, post)
-        The function's gradient with respect to the spike times; ignored where silent.
-    want_times : bool
-        Whether the gradient with respect to the input times is wanted.
-
-    Returns
-    -------
-    Tensor, shape (trial, pre)
-        Gradient with respect to the input times; None if it is not wanted.
-    Tensor, shape (pre, post)
-        Gradient with respect to the weights.
+    They follow from the gradient with respect to the spike times (trial, post), which is ignored
+    where these are silent.
     """
     kernel, lif, times, weights, spike_times, slopes = residuals
     errors = lif.tau_m * grad_spike_times.to(slopes.dtype) / slopes
@@ -128,9 +96,7 @@ def _over(weights, threshold):
 
 
 def _solve(kernel, input_times, weights, lif):
-    """Spike times in ms and residuals, by the kernel, or where a trial is too long for it in
-    float64, or else by the reference.
-    """
+    """Spike times and residuals, by the kernel if no trial is too long for it, even in float64."""
     origins = 0
     if input_times.numel():
         origins = input_times.amin(dim=1, keepdim=True)

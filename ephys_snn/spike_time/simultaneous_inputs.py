@@ -16,18 +16,10 @@ SMALLEST_SHARE = 0.25
 
 
 class SimultaneousInputs(NamedTuple):
-    """Inputs of each trial that spike together.
+    """Inputs of each trial that spike together."""
 
-    Attributes
-    ----------
-    members : Tensor of bool, shape (trial, pre)
-        Which inputs they are.
-    at : Tensor, shape (trial,)
-        When they spike, in ms; inf where there are none.
-    """
-
-    members: Tensor
-    at: Tensor
+    members: Tensor  # (trial, pre) bool, which inputs they are
+    at: Tensor  # (trial,) when they spike, in ms; inf where there are none
 
     def join(self, times: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Times (trial, pre + trial) and weights (pre + trial, post) with one input for them."""
@@ -49,15 +41,8 @@ class SimultaneousInputs(NamedTuple):
 def find(times: Tensor) -> SimultaneousInputs | None:
     """The last inputs of each trial if they spike together, or else the first, if it is worth it.
 
-    Parameters
-    ----------
-    times : Tensor, shape (trial, pre)
-        Input spike times in ms, inf where silent.
-
-    Returns
-    -------
-    SimultaneousInputs or None
-        None if too few inputs spike together, or there are more trials than inputs.
+    `times` (trial, pre) are inf where silent. None if too few inputs spike together, or there are
+    more trials than inputs.
     """
     n_trials, n_pre = times.shape
     if n_trials == 0 or n_trials > n_pre:

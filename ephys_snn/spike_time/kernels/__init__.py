@@ -7,7 +7,7 @@ contiguous tensors (trial, pre), (pre, post) and (trial, post), none of them emp
 ``forward(times, weights, equal)``
     Spike times T and the slopes V̇(T) of the membrane there, in units of θ / τ_m, both
     (trial, post); slopes of silent neurons mean nothing. None where the inputs of a trial span too
-    long for the numbers of this dtype. `equal` tells τ_m = τ_s from τ_m = 2 τ_s.
+    long for the numbers of this dtype. `equal` is whether τ_m = τ_s, else it is 2 τ_s.
 ``backward(times, weights, spike_times, errors, equal, want_times)``
     Gradients with respect to the times, or None if they are not wanted, and to the weights. The
     errors (trial, post) are the gradients that arrive at the spikes, over V̇(T), and anything where

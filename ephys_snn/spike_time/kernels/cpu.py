@@ -17,19 +17,13 @@ from ephys_snn.spike_time.kernels.execution import (
     kernel,
 )
 from ephys_snn.spike_time.kernels.gradient import add_up, exponentiate
-from ephys_snn.spike_time.kernels.lanes import LANES_FLOAT32, LANES_FLOAT64, load, store
+from ephys_snn.spike_time.kernels.lanes import LANES, load, store
 from ephys_snn.spike_time.kernels.scan import Sums, scan
 from ephys_snn.spike_time.kernels.sorted_inputs import make_room, sort_inputs
 
 LONGEST = {torch.float32: 10.0, torch.float64: 300.0}
 """Longest span of the input times of a trial in τ_m for sums relative to its first input: e^t must
 neither overflow nor cost digits."""
-
-LANES = {
-    torch.float32: (np.float32, LANES_FLOAT32),
-    torch.float64: (np.float64, LANES_FLOAT64),
-}
-"""NumPy's name of a dtype, and how many neurons of it make a block."""
 
 TILE_TRIALS = 16
 """Trials that the forward pass treats at a time, so that what is read again for every block of
@@ -38,36 +32,23 @@ neurons stays in a fast cache."""
 
 def forward(times: Tensor, weights: Tensor, equal: bool):
     """Spike times and the slopes of the membrane there, see `ephys_snn.spike_time.kernels`."""
-    dtype, lanes = LANES[times.dtype]
     (n_trials, n_pre), n_post = times.shape, weights.shape[1]
-    packed = np.empty((-(-n_post // lanes), n_pre, lanes), dtype)
-    smallest = weights.amin(dim=1).clamp_(max=0).numpy()
-    spike_times, slopes = np.empty((2, n_trials, n_post), dtype)
+    lanes = LANES[weights.numpy().dtype.name]
+    packed = weights.new_empty((-(-n_post // lanes), n_pre, lanes)).numpy()
+    smallest = weights.amin(dim=1).clamp_(max=0)
+    spike_times, slopes = weights.new_empty((2, n_trials, n_post))
     with announcing_compilation("forward", times.dtype):
         _pack(weights.numpy(), packed)
         in_range = in_parallel(
-            _forward_trials,
-            n_trials,
-            times.numpy(),
-            packed,
-            smallest,
-            equal,
-            LONGEST[times.dtype],
-            spike_times,
-            slopes,
+            _forward_trials, n_trials, times.numpy(), packed, smallest.numpy(), equal,
+            LONGEST[times.dtype], spike_times.numpy(), slopes.numpy(),
         )
-    if not all(in_range):
-        return None
-    return torch.from_numpy(spike_times), torch.from_numpy(slopes)
+    return (spike_times, slopes) if all(in_range) else None
 
 
 def backward(
-    times: Tensor,
-    weights: Tensor,
-    spike_times: Tensor,
-    errors: Tensor,
-    equal: bool,
-    want_times: bool,
+    times: Tensor, weights: Tensor, spike_times: Tensor, errors: Tensor,
+    equal: bool, want_times: bool,
 ):
     """Gradients of times and weights, see `ephys_snn.spike_time.kernels`."""
     grad_times = torch.zeros_like(times) if want_times else times.new_empty((0, 0))
@@ -76,29 +57,12 @@ def backward(
     pulls, latest = torch.empty_like(errors), errors.new_empty(len(errors))
     with announcing_compilation("backward", times.dtype):
         in_parallel(
-            exponentiate,
-            len(times),
-            times.numpy(),
-            spike_times.numpy(),
-            errors.numpy(),
-            equal,
-            growth.numpy(),
-            terms.numpy(),
-            pulls.numpy(),
-            latest.numpy(),
+            exponentiate, len(times), times.numpy(), spike_times.numpy(), errors.numpy(), equal,
+            growth.numpy(), terms.numpy(), pulls.numpy(), latest.numpy(),
         )
         in_parallel(
-            add_up,
-            len(weights),
-            times.numpy(),
-            growth.numpy(),
-            weights.numpy(),
-            terms.numpy(),
-            pulls.numpy(),
-            latest.numpy(),
-            equal,
-            grad_times.numpy(),
-            grad_weights.numpy(),
+            add_up, len(weights), times.numpy(), growth.numpy(), weights.numpy(), terms.numpy(),
+            pulls.numpy(), latest.numpy(), equal, grad_times.numpy(), grad_weights.numpy(),
         )
     return grad_times if want_times else None, grad_weights
 

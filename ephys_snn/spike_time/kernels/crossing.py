@@ -21,15 +21,8 @@ from numba.extending import overload
 from ephys_snn.spike_time.kernels.execution import kernel
 
 SERIES = (
-    0.9999999743,
-    -0.333330259,
-    0.1527164698,
-    -0.07915001143,
-    0.04256695851,
-    -0.0213802551,
-    0.008625190296,
-    -0.002296974924,
-    0.0002879395979,
+    0.9999999743, -0.333330259, 0.1527164698, -0.07915001143, 0.04256695851, -0.0213802551,
+    0.008625190296, -0.002296974924, 0.0002879395979,
 )
 """Chebyshev approximation of h / p in powers of p = √(2 (1 - 1 / V_peak)), accurate to 3e-8."""
 

@@ -1,22 +1,12 @@
-r"""First spike times on graphics processors, compiled by Triton.
+"""First spike times on graphics processors, compiled by Triton.
 
-The same sums as in `scan`: with times since the first input of a trial in units of
-τ_m and weights in units of θ, V ≥ 1 at time t where r A - B ≥ l, with
-
-.. math::
-
-    \tau_m = \tau_s: \quad r = t,\; l = e^t, \quad A = \sum w_i e^{t_i}, \quad
-    B = \sum w_i t_i e^{t_i}
-
-    \tau_m = 2\tau_s: \quad r = e^t,\; l = e^{2t}, \quad A = \sum w_i e^{t_i}, \quad
-    B = \sum w_i e^{2 t_i}
-
-A program has one trial and a block of neurons, whose A and B it keeps in registers. It goes through
-the inputs in the order of their times, several between two decisions, so that many rows of weights
-are on their way at once. A neuron crosses threshold between two inputs if it is above threshold at
-the later one, or at a peak in between. Peaks take an exponential; they are rare, so those that
-might be high enough are only noted, and where there is one the program goes through these inputs
-again. It ends when all its neurons have crossed threshold, and solves for the times.
+The sums A and B are those of `scan`, where V ≥ 1 is r A - B ≥ l, and the gradients those of
+`gradient`. A program has one trial and a block of neurons, whose A and B it keeps in registers. It
+goes through the inputs in the order of their times, several between two decisions, so that many
+rows of weights are on their way at once. A neuron crosses threshold between two inputs if it is
+above threshold at the later one, or at a peak in between. Peaks take an exponential; they are rare,
+so those that might be high enough are only noted, and where there is one the program goes through
+these inputs again. It ends when all its neurons have crossed threshold, and solves for the times.
 
 The gradients are sums over trials for the weights and over neurons for the input times, a tile
 (input, neuron) or (trial, input) per program. Where there are too few tiles to occupy the
@@ -53,19 +43,9 @@ def forward(times: Tensor, weights: Tensor, equal: bool):
     neurons = _side(n_post, NEURONS)
     with torch.cuda.device_of(times):
         _scan[n_trials, triton.cdiv(n_post, neurons)](
-            in_order,
-            order,
-            spiking.sum(dim=1, dtype=torch.int32),
-            weights,
-            spike_times,
-            slopes,
-            n_pre,
-            n_post,
-            equal=equal,
-            single=times.dtype == torch.float32,
-            INPUTS=INPUTS[times.dtype],
-            NEURONS=neurons,
-            num_warps=1,
+            in_order, order, spiking.sum(dim=1, dtype=torch.int32), weights, spike_times, slopes,
+            n_pre, n_post, equal=equal, single=times.dtype == torch.float32,
+            INPUTS=INPUTS[times.dtype], NEURONS=neurons, num_warps=1,
         )
     # Asked only now, so that the processor is busy while the answer is on its way.
     if torch.where(spiking, in_order, 0).amax() <= LONGEST[times.dtype]:
@@ -74,27 +54,18 @@ def forward(times: Tensor, weights: Tensor, equal: bool):
 
 
 def backward(
-    times: Tensor,
-    weights: Tensor,
-    spike_times: Tensor,
-    errors: Tensor,
-    equal: bool,
-    want_times: bool,
+    times: Tensor, weights: Tensor, spike_times: Tensor, errors: Tensor,
+    equal: bool, want_times: bool,
 ):
-    """Gradients of times and weights, see `ephys_snn.spike_time.kernels`.
-
-    As terms the kernels take T, or e^-T for τ_m = 2 τ_s, and where silent one earlier than any
-    input; as pulls e^-T times the error, 0 where silent.
-    """
+    """Gradients of times and weights, see `ephys_snn.spike_time.kernels`."""
+    # The term, T or e^-T, of a silent neuron is one earlier than any input.
     spiked = torch.isfinite(spike_times)
     decay = torch.exp(-spike_times)
     terms = torch.where(spiked, spike_times, -1) if equal else torch.where(spiked, decay, 2)
     pulls = torch.where(spiked, decay * errors, 0)
     with torch.cuda.device_of(times):
         grad_weights = _sum_over_trials(times, terms, pulls, equal).neg_()
-        grad_times = None
-        if want_times:
-            grad_times = _sum_over_neurons(times, weights, terms, pulls, equal)
+        grad_times = _sum_over_neurons(times, weights, terms, pulls, equal) if want_times else None
     return grad_times, grad_weights
 
 
@@ -106,17 +77,8 @@ def _sum_over_trials(times, terms, pulls, equal):
     per_slice, n_slices = _slices(n_trials, tiles)
     slices = times.new_zeros((n_slices, n_pre, n_post))
     _pull_weights[(*tiles, n_slices)](
-        times,
-        terms,
-        pulls,
-        slices,
-        n_trials,
-        n_pre,
-        n_post,
-        per_slice,
-        equal=equal,
-        INPUTS=inputs,
-        NEURONS=neurons,
+        times, terms, pulls, slices, n_trials, n_pre, n_post, per_slice,
+        equal=equal, INPUTS=inputs, NEURONS=neurons,
     )
     return slices.sum(dim=0)
 
@@ -128,20 +90,11 @@ def _sum_over_neurons(times, weights, terms, pulls, equal):
     tiles = triton.cdiv(n_trials, trials), triton.cdiv(n_pre, inputs)
     per_slice, n_slices = _slices(n_post, tiles)
     slices = times.new_empty((n_slices, n_trials, n_pre))
+    # Rows of neurons, so that a program reads along the memory.
+    weights, terms, pulls = (tensor.T.contiguous() for tensor in (weights, terms, pulls))
     _pull_times[(*tiles, n_slices)](
-        times,
-        # Rows of neurons, so that a program reads along the memory.
-        weights.T.contiguous(),
-        terms.T.contiguous(),
-        pulls.T.contiguous(),
-        slices,
-        n_trials,
-        n_pre,
-        n_post,
-        per_slice,
-        equal=equal,
-        TRIALS=trials,
-        INPUTS=inputs,
+        times, weights, terms, pulls, slices, n_trials, n_pre, n_post, per_slice,
+        equal=equal, TRIALS=trials, INPUTS=inputs,
     )
     return slices.sum(dim=0)
 
@@ -160,18 +113,8 @@ def _slices(n_terms, tiles):
 
 @triton.jit
 def _scan(
-    in_order,
-    order,
-    n_events,
-    weights,
-    spike_times,
-    slopes,
-    n_pre,
-    n_post,
-    equal: tl.constexpr,
-    single: tl.constexpr,
-    INPUTS: tl.constexpr,
-    NEURONS: tl.constexpr,
+    in_order, order, n_events, weights, spike_times, slopes, n_pre, n_post,
+    equal: tl.constexpr, single: tl.constexpr, INPUTS: tl.constexpr, NEURONS: tl.constexpr,
 ):
     """Spike times of a block of neurons in one trial, and the slopes of the membrane there."""
     trial = tl.program_id(0).to(tl.int64)
@@ -185,16 +128,16 @@ def _scan(
     second, silent = first, tl.where(exists, first + 1, 0.0)
     start = n * 0
     while start < n:
-        a, b, s, suspects = _listen(
+        a, b, s, suspects = _accumulate(
             first, second, silent, in_order, order, weights, n_post, start, n,
             equal, not equal, INPUTS,
-        )  # fmt: skip
+        )
         if equal:  # noqa: SIM102, known to the compiler
             if tl.max(suspects, 0) > 0:
-                a, b, s, suspects = _listen(
+                a, b, s, suspects = _accumulate(
                     first, second, silent, in_order, order, weights, n_post, start, n,
                     equal, True, INPUTS,
-                )  # fmt: skip
+                )
         first, second, silent = a, b, s
         start = tl.where(tl.max(silent, 0) > 0, start + INPUTS, n)
     last = tl.load(in_order + n - 1, n > 0, other=0.0)
@@ -221,19 +164,9 @@ def _scan(
 
 
 @triton.jit
-def _listen(
-    first,
-    second,
-    silent,
-    in_order,
-    order,
-    weights,
-    n_post,
-    start,
-    n,
-    equal: tl.constexpr,
-    precisely: tl.constexpr,
-    INPUTS: tl.constexpr,
+def _accumulate(
+    first, second, silent, in_order, order, weights, n_post, start, n,
+    equal: tl.constexpr, precisely: tl.constexpr, INPUTS: tl.constexpr,
 ):
     """Sums and silence (1 or 0) after the next inputs, and 1 where a peak may be a crossing.
 
@@ -301,17 +234,8 @@ def _crossing_before_peak(inverse, single: tl.constexpr):
 
 @triton.jit
 def _pull_weights(
-    times,
-    terms,
-    pulls,
-    slices,
-    n_trials,
-    n_pre,
-    n_post,
-    per_slice,
-    equal: tl.constexpr,
-    INPUTS: tl.constexpr,
-    NEURONS: tl.constexpr,
+    times, terms, pulls, slices, n_trials, n_pre, n_post, per_slice,
+    equal: tl.constexpr, INPUTS: tl.constexpr, NEURONS: tl.constexpr,
 ):
     """Sum over a slice of the trials of e^t d for a tile (input, neuron); see `_delay`."""
     i = tl.program_id(0) * INPUTS + tl.arange(0, INPUTS)
@@ -340,18 +264,8 @@ def _pull_weights(
 
 @triton.jit
 def _pull_times(
-    times,
-    weights,
-    terms,
-    pulls,
-    slices,
-    n_trials,
-    n_pre,
-    n_post,
-    per_slice,
-    equal: tl.constexpr,
-    TRIALS: tl.constexpr,
-    INPUTS: tl.constexpr,
+    times, weights, terms, pulls, slices, n_trials, n_pre, n_post, per_slice,
+    equal: tl.constexpr, TRIALS: tl.constexpr, INPUTS: tl.constexpr,
 ):
     """Sum over a slice of the neurons of w e^t (1 - d), or w e^t (1 - 2 d) for τ_m = 2 τ_s, for a
     tile (trial, input); see `_delay`. `weights`, `terms` and `pulls` have a row for every neuron.
@@ -389,9 +303,5 @@ def _growth(t):
 
 @triton.jit
 def _delay(t, growth, term, equal: tl.constexpr):
-    """d, positive where an input comes before the spike.
-
-    With d = T - t, or 1 - e^(t - T) for τ_m = 2 τ_s, the response and its derivative at the spike
-    are k = e^(t - T) d and k' = e^(t - T) (1 - d), or e^(t - T) (1 - 2 d).
-    """
+    """d of `gradient`, positive where an input comes before the spike."""
     return term - t if equal else 1 - growth * term

@@ -4,7 +4,7 @@ import hashlib
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,9 +46,10 @@ borrowing_kernel = _compiler(_nrt=False, forceinline=True)
 """Compiles a function that makes no arrays into its callers. It does not count who holds the arrays
 it is given, which would take longer than what an inner loop does with them."""
 
-reordering_kernel = _compiler(fastmath={"reassoc", "contract", "nsz"})
+reordering_kernel = _compiler(fastmath={"reassoc", "contract", "nsz"}, forceinline=True)
 """Compiles a function whose sums may be taken in any order, or vector instructions could not take
-them. The order is fixed with the machine code: the same bits come out every time."""
+them. The order is fixed with the machine code, of which there must be one: a function beside its
+callers exists twice, and the process that compiles runs the one copy, later ones the other."""
 
 
 def in_parallel(function, n_items, *arguments):
@@ -69,7 +70,7 @@ def _workers(process):
 
 
 class _Announcement(event.Listener):
-    """Tells the user, once per process, that Numba compiles; the result is cached on disk."""
+    """Lets the user know, once per process, that Numba compiles; the result is cached on disk."""
 
     def __init__(self):
         self.made = False
@@ -78,26 +79,19 @@ class _Announcement(event.Listener):
         """Numba found nothing in its cache."""
         if not self.made:
             self.made = True
-            print(
-                "compiling the spike-time kernels, once for this machine: about half a minute …",
-                file=sys.stderr,
-                flush=True,
-            )
+            print("compiling the spike-time kernels, once for this machine: about half a minute …",
+                  file=sys.stderr, flush=True)
 
     def on_end(self, event):
         """Nothing to say."""
 
 
-@contextmanager
 def announcing_compilation(part, dtype):
-    """Say so where a part's first call takes its time to compile."""
-    call = part, dtype
-    if call in _compiled:
-        yield
-        return
-    with event.install_listener("numba:compile", _announcement):
-        yield
-    _compiled.add(call)
+    """A context that says so where a part's first call takes its time to compile."""
+    if (part, dtype) in _called:
+        return nullcontext()
+    _called.add((part, dtype))
+    return event.install_listener("numba:compile", _announcement)
 
 
-_compiled, _announcement = set(), _Announcement()
+_called, _announcement = set(), _Announcement()

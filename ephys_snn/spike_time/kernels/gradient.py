@@ -45,26 +45,11 @@ def exponentiate(start, stop, times, spike_times, errors, equal, growth, terms, 
 
 @reordering_kernel
 def add_up(start, stop, times, growth, weights, terms, pulls, latest, equal, grad_times, gradient):
-    """Gradients of the times and weights of the inputs [start, stop).
+    """Gradients of the times (trial, pre), unless empty, and weights of the inputs [start, stop).
 
-    Parameters
-    ----------
-    start, stop : int
-        Inputs to treat; threads have different ones, and no two write to the same place.
-    times, growth : (trial, pre) float
-        Input times t and e^t.
-    weights : (pre, post) float
-        Weights.
-    terms, pulls : (trial, post) float
-        T, or e^{-T} for τ_m = 2 τ_s, and e^{-T} ε.
-    latest : (trial,) float
-        The last T with an error: inputs from then on have no effect.
-    equal : bool
-        Whether τ_m = τ_s.
-    grad_times : (trial, pre) float
-        Receives the gradients of the times; empty if they are not wanted.
-    gradient : (pre, post) float
-        Receives the gradients of the weights.
+    `growth` (trial, pre) is e^t, `terms` and `pulls` (trial, post) are T, or e^{-T} for
+    τ_m = 2 τ_s, and e^{-T} ε. Inputs from `latest` (trial,), the last T with an error, on have no
+    effect. Threads have different inputs, so no two write to the same place.
     """
     n_trials = len(times)
     want_times = grad_times.size > 0

@@ -30,7 +30,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-LANES_FLOAT32, LANES_FLOAT64 = 32, 16
+LANES = {"float32": 32, "float64": 16}
 """Neurons per block: their two states take half of the registers of a common processor."""
 
 GROUP = 8
@@ -52,7 +52,7 @@ class LanesType(types.Type):
 
 
 def _block(dtype):
-    return LanesType(dtype, LANES_FLOAT32 if dtype == types.float32 else LANES_FLOAT64)
+    return LanesType(dtype, LANES[dtype.name])
 
 
 def _group(dtype):
@@ -135,8 +135,6 @@ spread, spread_group = _define_spread(_block), _define_spread(_group)
 
 @intrinsic
 def store(typingctx, array, index, lanes):
-    """Write `lanes` to `array` from `index` on."""
-
     def generate(context, builder, signature, arguments):
         address = _address(context, builder, signature, arguments, lanes)
         builder.store(arguments[2], address, align=array.dtype.bitwidth // 8)
@@ -147,8 +145,6 @@ def store(typingctx, array, index, lanes):
 
 @intrinsic
 def load_scalar(typingctx, array, index):
-    """array[index]."""
-
     def generate(context, builder, signature, arguments):
         return builder.load(_element(context, builder, signature, arguments))
 
@@ -157,8 +153,6 @@ def load_scalar(typingctx, array, index):
 
 @intrinsic
 def store_scalar(typingctx, array, index, number):
-    """array[index] = number."""
-
     def generate(context, builder, signature, arguments):
         builder.store(arguments[2], _element(context, builder, signature, arguments))
         return context.get_dummy_value()
@@ -168,8 +162,6 @@ def store_scalar(typingctx, array, index, number):
 
 @intrinsic
 def spread_from(typingctx, array, index):
-    """The number array[index] in every lane."""
-
     def generate(context, builder, signature, arguments):
         number = builder.load(_element(context, builder, signature, arguments))
         return _broadcast(builder, _block(array.dtype), number)
@@ -179,7 +171,6 @@ def spread_from(typingctx, array, index):
 
 @intrinsic
 def gather_group(typingctx, array, index, offsets, first):
-    """The numbers that lie offsets[first], … and 7 more places after array[index]."""
     lanes = _group(array.dtype)
 
     def generate(context, builder, signature, arguments):
@@ -197,8 +188,6 @@ def gather_group(typingctx, array, index, offsets, first):
 
 @intrinsic
 def cumulative_sum(typingctx, x):
-    """The sums over the lanes up to each one."""
-
     def generate(context, builder, signature, arguments):
         lanes, zero = arguments[0], ir.Constant(x.vector, None)
         shift = 1
@@ -242,8 +231,6 @@ def _multiply_add(builder, lanes, x, y, z):
 
 @intrinsic
 def fma(typingctx, x, y, z):
-    """x * y + z, with one rounding where the processor offers it."""
-
     def generate(context, builder, signature, arguments):
         return _multiply_add(builder, x, *arguments)
 
@@ -252,8 +239,6 @@ def fma(typingctx, x, y, z):
 
 @intrinsic
 def fms(typingctx, x, y, z):
-    """x * y - z, with one rounding where the processor offers it."""
-
     def generate(context, builder, signature, arguments):
         *factors, subtrahend = arguments
         return _multiply_add(builder, x, *factors, builder.fneg(subtrahend))
@@ -263,7 +248,6 @@ def fms(typingctx, x, y, z):
 
 @intrinsic
 def at_least(typingctx, x, y):
-    """An integer whose bit k is 1 where x[k] >= y[k]."""
     width = 8 if x.dtype == types.float32 else 4
 
     def generate(context, builder, signature, arguments):
@@ -284,8 +268,6 @@ def at_least(typingctx, x, y):
 
 @intrinsic
 def where_positive(typingctx, x, y):
-    """y[k] where x[k] > 0, else 0."""
-
     def generate(context, builder, signature, arguments):
         zero = ir.Constant(x.vector, None)
         positive = builder.fcmp_ordered(">", arguments[0], zero)
@@ -296,8 +278,6 @@ def where_positive(typingctx, x, y):
 
 @intrinsic
 def ctz(typingctx, bits):
-    """Index of the lowest 1 in an integer other than 0."""
-
     def generate(context, builder, signature, arguments):
         never_zero = ir.Constant(ir.IntType(1), 1)
         return builder.cttz(arguments[0], never_zero)

@@ -1,7 +1,6 @@
-r"""First spike times in plain PyTorch: the reference, and the path for devices without a kernel.
+"""First spike times in plain PyTorch: the reference, and the path for devices without a kernel.
 
-In units of τ_m for times and θ for weights the threshold is 1. Between two
-inputs the membrane follows from two numbers, with s the time since the last input:
+Between two inputs the membrane follows from two numbers, with s the time since the last input:
 
 - τ_m = τ_s: V(s) = (V + s I) e^{-s}. It peaks at s = 1 - V/I; with q = ln V_peak the neuron crosses
   threshold a time h before the peak, h + ln(1 - h) = -q, which is 1 + W₀(-e^{-1-q}) with the
@@ -10,17 +9,6 @@ inputs the membrane follows from two numbers, with s the time since the last inp
 
 The states are carried from input to input relative to the present time, so no exponential can
 overflow, however long the trial.
-
-The gradient follows from V(T) = 1 by the implicit function theorem: with k the response and
-d_i = T - t_i > 0,
-
-.. math::
-
-    \frac{\partial T}{\partial w_i} = -\frac{k(d_i)}{\dot V(T)}, \qquad
-    \frac{\partial T}{\partial t_i} = \frac{w_i\,k'(d_i)}{\dot V(T)}, \qquad
-    \dot V(T) = \sum_i w_i\,k'(d_i).
-
-The errors that `backward` receives are already divided by V̇(T).
 """
 
 import torch
@@ -36,7 +24,7 @@ def forward(times: Tensor, weights: Tensor, equal: bool):
     spike_times = times.new_full((len(times), weights.shape[1]), torch.inf)
     slopes = torch.zeros_like(spike_times)
     states = times.new_zeros((2, *spike_times.shape))
-    n_events = int(torch.isfinite(times).sum(dim=1).max()) if times.numel() else 0
+    n_events = int(torch.isfinite(times).any(dim=0).sum())
     until_next = torch.diff(times, dim=1, append=times.new_full((len(times), 1), torch.inf))
     for event in range(n_events):
         present, interval = times[:, event, None], until_next[:, event, None]
@@ -50,12 +38,8 @@ def forward(times: Tensor, weights: Tensor, equal: bool):
 
 
 def backward(
-    times: Tensor,
-    weights: Tensor,
-    spike_times: Tensor,
-    errors: Tensor,
-    equal: bool,
-    want_times: bool,
+    times: Tensor, weights: Tensor, spike_times: Tensor, errors: Tensor,
+    equal: bool, want_times: bool,
 ):
     """Gradients of times and weights, see `ephys_snn.spike_time.kernels`."""
     grad_times = torch.zeros_like(times) if want_times else None

@@ -96,10 +96,8 @@ def scan(n_inputs, inputs, groups, weights, equal, n_post, sums):
     n_groups = groups.r.shape[1]
     dtype = weights.dtype
     suspects = Suspects(
-        np.empty(n_groups, np.int64),
-        np.empty(n_groups, np.int64),
-        np.empty((n_groups + 1, lanes), dtype),
-        np.empty((n_groups + 1, lanes), dtype),
+        np.empty(n_groups, np.int64), np.empty(n_groups, np.int64),
+        np.empty((n_groups + 1, lanes), dtype), np.empty((n_groups + 1, lanes), dtype),
     )
     # The sums after each input of a group, then those without a crossing; -1: not the last input.
     after = Sums(

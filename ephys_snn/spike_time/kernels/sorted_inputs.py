@@ -71,31 +71,18 @@ def make_room(n_trials, n_pre, dtype):
     n_groups = (n_pre + GROUP - 1) // GROUP
     of_inputs, of_groups = (n_trials, n_groups * GROUP), (n_trials, n_groups)
     inputs = Inputs(
-        np.empty(of_inputs, np.int64),
-        np.empty(of_inputs, dtype),
-        np.empty(of_inputs, dtype),
-        np.empty(of_inputs, dtype),
-        np.empty(of_inputs, dtype),
-        np.empty(of_inputs, dtype),
-        np.empty(of_inputs, dtype),
-        np.empty(of_inputs, dtype),
-        np.empty(of_inputs, dtype),
+        np.empty(of_inputs, np.int64), np.empty(of_inputs, dtype), np.empty(of_inputs, dtype),
+        np.empty(of_inputs, dtype), np.empty(of_inputs, dtype), np.empty(of_inputs, dtype),
+        np.empty(of_inputs, dtype), np.empty(of_inputs, dtype), np.empty(of_inputs, dtype),
     )
     groups = Groups(
-        np.empty(of_groups, dtype),
-        np.empty(of_groups, dtype),
-        np.empty(of_groups, dtype),
+        np.empty(of_groups, dtype), np.empty(of_groups, dtype), np.empty(of_groups, dtype),
         np.empty(of_groups, dtype),
     )
     scratch = Scratch(
-        np.empty(n_pre, dtype),
-        np.empty(n_pre, dtype),
-        np.empty(n_pre, np.int64),
-        np.empty(n_pre, np.int64),
-        np.empty(n_pre, np.uint32),
-        np.empty(n_pre, np.uint32),
-        np.empty(n_pre, np.int64),
-        np.empty((2, 256), np.int32),
+        np.empty(n_pre, dtype), np.empty(n_pre, dtype), np.empty(n_pre, np.int64),
+        np.empty(n_pre, np.int64), np.empty(n_pre, np.uint32), np.empty(n_pre, np.uint32),
+        np.empty(n_pre, np.int64), np.empty((2, 256), np.int32),
     )
     return inputs, groups, scratch
 
