@@ -51,16 +51,16 @@ def test_every_pipeline_takes_every_choice(path, command, tmp_path, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     written = {file.name for file in tmp_path.iterdir()}
-    assert {"evoked.csv", "evoked.pdf", "evoked.json", "psth.csv", "psth_page_1.pdf",
-            "psth_page_2.pdf"} <= written
+    assert {"responsiveness.csv", "responsiveness.pdf", "responsiveness.json", "psth.csv",
+            "psth_page_1.pdf", "psth_page_2.pdf"} <= written
     assert not any(name.endswith((".png", ".svg")) for name in written)
     assert set(pd.read_csv(tmp_path / "psth.csv")["class"]) == {"a", "b"}
-    assert len(pd.read_csv(tmp_path / "evoked.csv")) == 6
+    assert len(pd.read_csv(tmp_path / "responsiveness.csv")) == 6
     page = (tmp_path / "report.html").read_text() if command == "report" else said.err
     for words in LEAVES:
         assert words in page
     if command == "report":
-        assert page.count("data:image/png") >= 9 and 'id="evoked"' in page
+        assert page.count("data:image/png") >= 9 and 'id="responsiveness"' in page
 
 
 def test_a_mistake_about_single_units_comes_before_the_work(path, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""What any analysis can say of single units besides: ``--baseline`` and ``--psth``."""
+"""What any analysis can say of single units besides: of all, and of those that are drawn."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ephys_snn.analysis.single_units.responsiveness import (
     analyse_responsiveness,
     baseline_windows,
 )
+from ephys_snn.analysis.single_units.variability import unit_variability
 from ephys_snn.analysis.words import name_of
 from ephys_snn.cli import names
 from ephys_snn.errors import InputError
@@ -29,8 +30,8 @@ def add_baseline_option(parser: Options) -> None:
     """Add ``--baseline START STOP``."""
     parser.add_argument("--baseline", metavar=("START", "STOP"), nargs=2, type=float,
                         help="spontaneous activity is [START, STOP) in ms after the onset, as "
-                             "-500 0: also compare every unit's response with it, and find its "
-                             "latency beyond it")
+                             "-500 0: also test which units are responsive, and find the latency "
+                             "of those that are")
 
 
 def add_psth_option(parser: Options) -> None:
@@ -42,7 +43,7 @@ def add_psth_option(parser: Options) -> None:
 
 def analyse_baseline(recording: Recording, windows: ResponseWindows, args: argparse.Namespace
                      ) -> PipelineResult | None:
-    """Evoked against spontaneous activity of every unit."""
+    """Responsiveness and latency of every unit."""
     from ephys_snn.analysis.single_units.responsiveness_figure import plot_responsiveness
 
     baseline = _baseline(recording, windows, args)
@@ -57,10 +58,11 @@ def analyse_baseline(recording: Recording, windows: ResponseWindows, args: argpa
     title = (f"{name_of(recording)}: {windows.description} against {baseline.start:g} to "
              f"{baseline.stop:g} ms, {n_trials} trials")
     return PipelineResult(
-        "evoked", {"evoked": table},
-        {"evoked": plot_responsiveness(table, recording.areas, LEVEL, title)},
+        "responsiveness", {"responsiveness": table},
+        {"responsiveness": plot_responsiveness(table, recording.areas, LEVEL, title)},
         {"window": windows.description, "baseline_ms": [baseline.start, baseline.stop],
-         "n_trials": n_trials, "n_flips": int(table["n_flips"].iloc[0]), "seed": args.seed},
+         "n_trials": n_trials, "n_permutations": int(table["n_permutations"].iloc[0]),
+         "seed": args.seed},
         _summarise(recording, table, baseline), _warnings(table, baseline))
 
 
@@ -73,15 +75,18 @@ def _summarise(recording: Recording, table: pd.DataFrame, baseline: Baseline) ->
     tested = table[table["q_value"].notna()]
     significant = tested[tested["q_value"] < LEVEL]
     sentences = [
-        f"Evoked activity: of {len(tested)} units, "
-        f"{int((significant['difference_hz'] > 0).sum())} spike more and "
-        f"{int((significant['difference_hz'] < 0).sum())} less than in the baseline from "
-        f"{baseline.start:g} to {baseline.stop:g} ms (q < {LEVEL:g}, signs of "
-        f"{table['n_trials'].iloc[0]} paired differences flipped at random)."]
+        f"Responsiveness: of {len(tested)} units, "
+        f"{int((significant['effect_size'] > 0).sum())} spike more and "
+        f"{int((significant['effect_size'] < 0).sum())} less in the response than in windows of "
+        f"the same length in the baseline from {baseline.start:g} to {baseline.stop:g} ms "
+        f"(q < {LEVEL:g}; in each of {table['n_trials'].iloc[0]} trials another window taken for "
+        f"the response at random), {int((table['class_q_value'] < LEVEL).sum())} spike more in "
+        "the response to some class (the largest class against the largest of such choices)."]
     known = table[table["latency_ms"].notna()]
     if len(known):
         sentences.append(
-            "Latency of the first spikes beyond the baseline, median over units (ms after onset): "
+            "Latency of the first spikes beyond what pseudo-onsets in the baseline have by chance, "
+            "median over responsive units (ms after onset): "
             + ", ".join(f"{area} {known.loc[known['area'] == area, 'latency_ms'].median():.3g} "
                         f"({int((known['area'] == area).sum())} units)"
                         for area in recording.areas if (known["area"] == area).any()) + ".")
@@ -91,19 +96,23 @@ def _summarise(recording: Recording, table: pd.DataFrame, baseline: Baseline) ->
 def _warnings(table: pd.DataFrame, baseline: Baseline) -> list[str]:
     limits = []
     if baseline.n_missing:
-        limits.append(f"evoked activity: {baseline.n_missing} trials have no recorded baseline "
+        limits.append(f"responsiveness: {baseline.n_missing} trials have no recorded baseline "
                       "and are left out")
     if baseline.n_overlapping:
-        limits.append(f"evoked activity: {baseline.n_overlapping} baselines reach into the "
+        limits.append(f"responsiveness: {baseline.n_overlapping} baselines reach into the "
                       "response window of an earlier trial; what is spontaneous there cannot be "
                       "told")
-    tested, n_flips = int(table["p_value"].notna().sum()), int(table["n_flips"].iloc[0])
-    together = int(np.ceil(tested / ((n_flips + 1) * LEVEL)))
+    n_cut = int(table["n_trials_cut"].iloc[0])
+    if n_cut:
+        limits.append(f"responsiveness: in {n_cut} trials the response is longer than the "
+                      f"baseline; its first {baseline.stop - baseline.start:g} ms are tested")
+    tested, least = int(table["p_value"].notna().sum()), 2 / (table["n_permutations"].iloc[0] + 1)
+    together = int(np.ceil(tested * least / LEVEL))
     if together > 1:
-        limits.append(f"evoked activity: p is at least {1 / (n_flips + 1):.2g}, so among {tested} "
-                      f"units no fewer than {together} can be significant together")
+        limits.append(f"responsiveness: p is at least {least:.2g}, so among {tested} units no "
+                      f"fewer than {together} can be significant together")
     for note, rows in table[table["note"].str.startswith("not comp")].groupby("note"):
-        limits.append(f"evoked activity, {len(rows)} units: {note}")
+        limits.append(f"responsiveness, {len(rows)} units: {note}")
     return limits
 
 
@@ -134,6 +143,32 @@ def analyse_psths(recording: Recording, windows: ResponseWindows, args: argparse
          "window": windows.description})
 
 
+def add_unit_statistics_option(parser: Options) -> None:
+    """Add ``--unit-statistics``."""
+    parser.add_argument("--unit-statistics", action="store_true",
+                        help="also write rate, Fano factor and CV2 of every unit in the response "
+                             "windows")
+
+
+def analyse_unit_statistics(recording: Recording, windows: ResponseWindows,
+                            args: argparse.Namespace) -> PipelineResult | None:
+    """Rate and variability of every unit."""
+    if not args.unit_statistics:
+        return None
+    table = unit_variability(recording, windows)
+    medians = table.groupby("area", sort=False)[["fano_factor", "cv2"]].median().reindex(
+        recording.areas)
+    counted = table.groupby("area", sort=False)[["fano_factor", "cv2"]].count()
+    summary = [f"Median {name} of units (1: as a Poisson process{more}): " + ", ".join(
+        f"{area} {value:.2f} ({counted.loc[area, column]} units)"
+        for area, value in medians[column].dropna().items()) + "."
+        for column, name, more in (
+            ("fano_factor", "Fano factor", "; within classes, "
+             f"{table['fano_window_ms'].max():.4g} ms, {int(windows.used.sum())} trials"),
+            ("cv2", "CV2", "")) if medians[column].notna().any()]
+    return PipelineResult("units", {"units": table}, {}, {"window": windows.description}, summary)
+
+
 def _longest_response(windows: ResponseWindows) -> tuple[float, float]:
     """Earliest start and latest stop of a response, ms after onset."""
     used = windows.used
@@ -152,10 +187,12 @@ def _bins(recording: Recording, windows: ResponseWindows, response: tuple[float,
 
 
 ADDITIONS = (
-    Addition("evoked", "Evoked and spontaneous activity", add_baseline_option, analyse_baseline, {
-        "evoked": "Left, every unit's rate in the response window against that in the baseline; "
-                  "on the line nothing changes. Right, when each unit's spikes first exceed what "
-                  "its baseline predicts."}),
+    Addition("responsiveness", "Responsiveness of units", add_baseline_option, analyse_baseline, {
+        "responsiveness": "Left, every unit's rate in the response window against that in the "
+                          "baseline; on the line nothing changes. Right, when the spikes of "
+                          "responsive units first exceed those after pseudo-onsets in it."}),
+    Addition("units", "Variability of units", add_unit_statistics_option, analyse_unit_statistics,
+             {}),
     Addition("psth", "Single units", add_psth_option, analyse_psths, {
         "psth": "Above, a row of spikes per trial, sorted by class; below, the mean rates of "
                 "classes."}),

@@ -10,24 +10,35 @@ if the rate is the baseline's: the Poisson probability of Chase & Young 2007
 incomplete beta function I (two Poisson rates: Przyborowski & Wilenski 1940,
 doi:10.1093/biomet/31.3-4.313). They count from the onset on and ask when P first falls below
 1e-6; a response that follows a pause or a slow start is lost so. Here counts begin at any of 64
-times, and the first end of any count with P < 1e-6 (2,080 of them: 0.2 % by chance) shows that
-there is a response. It began with the spike from which on the spikes until then are least
-probable, as a burst does by its Poisson surprise (Legendy & Salcman 1985,
-doi:10.1152/jn.1985.53.4.926). All trials together are asked, and those of the class in which the
-unit spikes most, at a level divided by the number of classes; the earlier latency counts. Trial by
-trial, the first spike from then on is the first that the baseline does not predict.
+times, and the first end of any count with P below a level shows that there is a response. It
+began with the spike from which on the spikes until then are least probable, as a burst does by its
+Poisson surprise (Legendy & Salcman 1985, doi:10.1152/jn.1985.53.4.926). All trials together are
+asked, and those of the class in which the unit spikes most, at a level divided by the number of
+classes, each where the unit responds there (`responsiveness`); the earlier latency counts. Trial
+by trial, the first spike from then on is the first that the baseline does not predict.
+
+Spikes of a bursting unit are no Poisson process, and the smallest P of any 2,080 counts is small
+by chance. The level is what chance shows: pseudo-onsets are put into the baseline of every trial,
+`N_PSEUDO` times, and the level is such that 5 % of these pseudo-responses have a smaller P (but
+no larger than 1e-6).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import betainc
 
 from ephys_snn.recording import Recording, Responses, ResponseWindows
 
-SURPRISING = 1e-6  # Chase & Young's threshold
+if TYPE_CHECKING:
+    from ephys_snn.analysis.single_units.responsiveness import Baseline
+
+SURPRISING = 1e-6  # Chase & Young's level
+N_PSEUDO = 59
+PSEUDO_LEVEL = 0.05  # share of the pseudo-responses that would have a latency
+PSEUDO_PARTS = 3  # pseudo-responses are no longer than this part of the baseline
 STEPS = 64  # of a response; counts begin and end at them
 MAX_CANDIDATES = 4096  # spikes with which the response may have begun
 ROUNDING = 1e-6  # ms; borders that were computed, not stored
@@ -52,8 +63,9 @@ class ResponseLatencies(NamedTuple):
 
 
 def response_latencies(recording: Recording, response: ResponseWindows, before: np.ndarray,
-                       after: Responses, baseline_duration: float) -> ResponseLatencies:
-    """Latencies of all units of a recording.
+                       after: Responses, baseline: Baseline, asked: tuple[np.ndarray, np.ndarray],
+                       rng: np.random.Generator) -> ResponseLatencies:
+    """Latencies of the units of a recording that are asked for.
 
     Spikes count from the start of the response window, or from the onset if that is later, until
     the end of the shortest window, so that all trials are there all the time.
@@ -66,30 +78,45 @@ def response_latencies(recording: Recording, response: ResponseWindows, before: 
         Spikes in the baselines of these trials.
     after : Responses
         In these windows.
-    baseline_duration : float, ms
-        Of each trial.
+    baseline : Baseline
+    asked : (unit,) bool, (unit,) bool
+        Units that respond in all trials, and in those of some class: only these are searched.
+    rng : numpy.random.Generator
+        Draws the pseudo-onsets.
     """
     used = response.used
     onset, stop = response.onset[used], response.stop[used]
     begin = np.maximum(response.start[used], onset)
     length = (stop - begin).min()
+    resolution, extent = recording.resolution or 0.0, baseline.stop - baseline.start
+    pseudo_length = min(length, extent / PSEUDO_PARTS)
+    pseudo_begin = baseline.windows.start[used] + rng.uniform(
+        0, extent - pseudo_length, (N_PSEUDO, len(begin)))
     classes = np.unique(after.label)
     n_units = len(recording.units)
     found = ResponseLatencies(np.full(n_units, np.nan), np.full(n_units, "", dtype=object),
                               np.full((len(begin), n_units), np.inf))
 
-    def search(unit: int, trials: np.ndarray, level: float) -> float:
-        spikes = recording.window_spikes(begin[trials], begin[trials] + length, [unit])
-        return response_latency(spikes.time - begin[trials][spikes.window], length, len(trials),
-                                int(before[trials, unit].sum()), len(trials) * baseline_duration,
-                                recording.resolution or 0.0, level)
+    def search(unit: int, trials: np.ndarray, n_searches: int) -> float:
+        known = int(before[trials, unit].sum()), len(trials) * extent
 
-    for unit in range(n_units):
+        def since(start: np.ndarray, duration: float) -> np.ndarray:
+            spikes = recording.window_spikes(start[trials], start[trials] + duration, [unit])
+            return spikes.time - start[trials][spikes.window]
+
+        chance = [smallest_surprise(since(start, pseudo_length), pseudo_length, len(trials),
+                                    *known, resolution) for start in pseudo_begin]
+        level = min(SURPRISING, np.quantile(chance, PSEUDO_LEVEL, method="lower")
+                    * pseudo_length / length) / n_searches
+        return response_latency(since(begin, length), length, len(trials), *known, resolution,
+                                level)
+
+    for unit in np.flatnonzero(np.logical_or(*asked)):
         trials, name = np.arange(len(begin)), "all"
-        latency = search(unit, trials, SURPRISING)
-        if len(classes) > 1:
+        latency = search(unit, trials, 1) if asked[0][unit] else np.nan
+        if asked[1][unit] and len(classes) > 1:
             preferred, of_preferred = _preferred_class(after, unit, classes)
-            earlier = search(unit, of_preferred, SURPRISING / len(classes))
+            earlier = search(unit, of_preferred, len(classes))
             if earlier < latency or np.isnan(latency):
                 trials, name, latency = of_preferred, preferred, earlier
         if np.isfinite(latency):
@@ -136,17 +163,9 @@ def response_latency(times: np.ndarray, length: float, n_trials: int, baseline_s
     float, ms
         nan where nothing exceeds it.
     """
-    if not length > 0:
-        return np.nan
     times = np.sort(times)
-    step = length / STEPS
-    if resolution:
-        step = resolution * np.ceil(step / resolution - ROUNDING)
-    edges = step * np.arange(int(length / step + ROUNDING) + 1)
-    before = np.searchsorted(times, edges - ROUNDING)
-    begin, end = np.triu_indices(len(edges), k=1)
-    n = before[end] - before[begin]
-    p = _surprise(n, n_trials * (edges[end] - edges[begin]), baseline_spikes, baseline_duration)
+    edges, end, p, before = _counts(times, length, n_trials, baseline_spikes, baseline_duration,
+                                    resolution)
     if not (p < level).any():
         return np.nan
     first = end[p < level].min()
@@ -156,6 +175,29 @@ def response_latency(times: np.ndarray, length: float, n_trials: int, baseline_s
     n_after[0] = before[first]
     p = _surprise(n_after, n_trials * (edges[first] - start), baseline_spikes, baseline_duration)
     return float(max(start[np.argmin(p)], times[0]))
+
+
+def smallest_surprise(times: np.ndarray, length: float, n_trials: int, baseline_spikes: int,
+                      baseline_duration: float, resolution: float = 0.0) -> float:
+    """Smallest P of all counts; arguments as in `response_latency`."""
+    return float(_counts(np.sort(times), length, n_trials, baseline_spikes, baseline_duration,
+                         resolution)[2].min(initial=1.0))
+
+
+def _counts(times: np.ndarray, length: float, n_trials: int, baseline_spikes: int,
+            baseline_duration: float, resolution: float
+            ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Edges (ms), the edge that each count ends at, its P, and spikes before each edge."""
+    step = length / STEPS
+    if resolution:
+        step = resolution * np.ceil(step / resolution - ROUNDING)
+    n_steps = int(length / step + ROUNDING) if step > 0 else 0
+    edges = step * np.arange(n_steps + 1)
+    before = np.searchsorted(times, edges - ROUNDING)
+    begin, end = np.triu_indices(len(edges), k=1)
+    p = _surprise(before[end] - before[begin], n_trials * (edges[end] - edges[begin]),
+                  baseline_spikes, baseline_duration)
+    return edges, end, p, before
 
 
 def _surprise(n: np.ndarray, duration: np.ndarray, baseline_spikes: int, baseline_duration: float

@@ -39,7 +39,7 @@ def plot_responsiveness(table: pd.DataFrame, areas: Sequence[str], level: float,
 
 def _draw_rates(axes: Axes, table: pd.DataFrame, level: float) -> None:
     significant = table["q_value"] < level
-    kind = np.where(~significant, "neither", np.where(table["difference_hz"] > 0, "more", "less"))
+    kind = np.where(~significant, "neither", np.where(table["effect_size"] > 0, "more", "less"))
     highest = max(1.0, table[["baseline_rate_hz", "response_rate_hz"]].max().max())
     for name in ("neither", "less", "more"):
         rows = table[kind == name]
@@ -63,7 +63,7 @@ def _draw_latencies(axes: Axes, table: pd.DataFrame, areas: Sequence[str]) -> No
     known = table[table["latency_ms"].notna()]
     shown = [area for area in areas if (known["area"] == area).any()][:AREAS_NAMED]
     if not shown:
-        axes.text(0.5, 0.5, "no unit has spikes beyond\nwhat the baseline predicts", ha="center",
+        axes.text(0.5, 0.5, "no responsive unit has\na latency", ha="center",
                   transform=axes.transAxes, color="#666666")
         axes.set_xticks([])
         axes.set_yticks([])
