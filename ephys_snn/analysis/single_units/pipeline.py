@@ -86,7 +86,7 @@ def _summarise(recording: Recording, table: pd.DataFrame, baseline: Baseline) ->
     if len(known):
         sentences.append(
             "Latency of the first spikes beyond what pseudo-onsets in the baseline have by chance, "
-            "median over responsive units (ms after onset): "
+            "median over units that spike more (ms after onset): "
             + ", ".join(f"{area} {known.loc[known['area'] == area, 'latency_ms'].median():.3g} "
                         f"({int((known['area'] == area).sum())} units)"
                         for area in recording.areas if (known["area"] == area).any()) + ".")
@@ -190,7 +190,7 @@ ADDITIONS = (
     Addition("responsiveness", "Responsiveness of units", add_baseline_option, analyse_baseline, {
         "responsiveness": "Left, every unit's rate in the response window against that in the "
                           "baseline; on the line nothing changes. Right, when the spikes of "
-                          "responsive units first exceed those after pseudo-onsets in it."}),
+                          "units that spike more first exceed those after pseudo-onsets in it."}),
     Addition("units", "Variability of units", add_unit_statistics_option, analyse_unit_statistics,
              {}),
     Addition("psth", "Single units", add_psth_option, analyse_psths, {

@@ -80,7 +80,7 @@ def response_latencies(recording: Recording, response: ResponseWindows, before: 
         In these windows.
     baseline : Baseline
     asked : (unit,) bool, (unit,) bool
-        Units that respond in all trials, and in those of some class: only these are searched.
+        Units that spike more in all trials, and in those of some class: only these are searched.
     rng : numpy.random.Generator
         Draws the pseudo-onsets.
     """

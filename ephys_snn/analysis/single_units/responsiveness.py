@@ -217,8 +217,8 @@ def analyse_responsiveness(recording: Recording, windows: ResponseWindows, basel
              ((before.count, baseline.windows.durations[both].sum()),
               (after.count, response.durations[both].sum()))]
     effect = effect_size(compared)
-    found = response_latencies(recording, response, before.count, after, baseline,
-                               (q_value < LEVEL, class_q_value < LEVEL), rng)
+    more = (q_value < LEVEL) & (effect > 0), class_q_value < LEVEL
+    found = response_latencies(recording, response, before.count, after, baseline, more, rng)
     units = recording.units
     return pd.DataFrame({
         "unit_id": units.unit_id, "unit": units.name, "area": units.area,
@@ -230,8 +230,7 @@ def analyse_responsiveness(recording: Recording, windows: ResponseWindows, basel
         "q_value": q_value, "class_p_value": class_p_value, "class_q_value": class_q_value,
         "n_permutations": n_permutations, "latency_ms": found.latency,
         "latency_class": found.of_class, **_trial_latencies(found.first),
-        "note": _notes(deciding, spiked, np.fmin(q_value, class_q_value) < LEVEL,
-                       found.latency)})
+        "note": _notes(deciding, spiked, np.logical_or(*more), found.latency)})
 
 
 def effect_size(windows: EqualWindows) -> np.ndarray:
@@ -254,11 +253,12 @@ def _trial_latencies(first: np.ndarray) -> dict[str, np.ndarray]:
             "trial_latency_sd_ms": spread}
 
 
-def _notes(deciding: np.ndarray, spiked: np.ndarray, responsive: np.ndarray, latency: np.ndarray
+def _notes(deciding: np.ndarray, spiked: np.ndarray, more: np.ndarray, latency: np.ndarray
            ) -> np.ndarray:
     """Why something is missing of each unit."""
     return np.select(
-        [deciding, ~spiked, ~responsive, np.isnan(latency)],
+        [deciding, ~spiked, ~more, np.isnan(latency)],
         ["not computable: this unit makes the decision that ends the response window",
-         "not computable: no spikes", "no latency: not responsive",
+         "not computable: no spikes",
+         "no latency: no significant increase, in all trials or in those of a class",
          "no latency: no spikes beyond what pseudo-onsets in the baseline have by chance"], "")

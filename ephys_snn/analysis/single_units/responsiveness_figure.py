@@ -63,7 +63,7 @@ def _draw_latencies(axes: Axes, table: pd.DataFrame, areas: Sequence[str]) -> No
     known = table[table["latency_ms"].notna()]
     shown = [area for area in areas if (known["area"] == area).any()][:AREAS_NAMED]
     if not shown:
-        axes.text(0.5, 0.5, "no responsive unit has\na latency", ha="center",
+        axes.text(0.5, 0.5, "no unit that spikes more\nhas a latency", ha="center",
                   transform=axes.transAxes, color="#666666")
         axes.set_xticks([])
         axes.set_yticks([])
