@@ -34,14 +34,14 @@ def made_up_values(calibration, column, truths, hits):
 
 def test_levels_are_shares_of_values_and_of_false_discoveries(calibration):
     truths = ["null", "null", "planted", "open"]
-    hits = [[1, 0, 1, 1], [0, 0, 1, 1], [1, 1, 0, 1], [0, 0, 0, 0]]
+    hits = [[1, 0, 1, 1], [0, 0, 1, 1], [1, 0, 0, 1], [0, 0, 0, 0]]
     values = pd.concat([made_up_values(calibration, column, truths, hits)
                         for column in ("p_value", "q_value", "p_value_corrected")])
     summary = calibration.summarise(values).set_index(["column", "truth"])
-    assert (summary.xs("null", level="truth")["share"] == 3 / 8).all()
+    assert (summary.xs("null", level="truth")["share"] == 2 / 8).all()
     assert (summary.xs("planted", level="truth")["share"] == 1 / 2).all()
-    assert summary.loc[("p_value", "null"), "level"] == 3 / 8
-    # False among all that are found where that is known: 1 of 2, 0 of 1, 2 of 2, 0 of 0.
+    assert summary.loc[("p_value", "null"), "level"] == 2 / 8
+    # False among all that are found where that is known: 1 of 2, 0 of 1, 1 of 1, 0 of 0.
     assert summary.loc[("q_value", "null"), "level"] == pytest.approx((1 / 2 + 0 + 1 + 0) / 4)
     assert summary.loc[("p_value_corrected", "null"), "level"] == 2 / 4
     assert summary.loc[("p_value", "null"), "first"] == 2 / 4
