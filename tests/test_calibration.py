@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from builders import CHECKOUT
 
-FEW = 6  # recordings of each scenario
+FEW = 5  # recordings of each scenario
 ERRORS = 4  # standard errors; hundreds of columns are looked at
 
 
