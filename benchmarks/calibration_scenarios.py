@@ -159,8 +159,7 @@ WITHOUT_EFFECT = (
              (Claim(NULL, "synchrony*"), Claim(NULL, "pathway_*links"))),
     Scenario("drift", "rates rise and fall together during the session, random labels; units do "
              "vary together unless neighbours are compared", made_up.drift,
-             (*every(), ("synchrony", "--shuffle-neighbours 4"), ("synchrony", "--block-trials 4"),
-              ("pathways", "--block-trials 10")),
+             (*every(), ("synchrony", "--block-trials 4"), ("pathways", "--block-trials 10")),
              (Claim(NULL, "synchrony*", options="*--*"), Claim(NULL, "pathway*", options="*--*"),
               Claim(NULL, "synchrony", "dithered*"), *LABELS_NULL), intervals=CHANCE_ACCURACY),
     Scenario("drift_blocked_labels", "the same, with labels in blocks of 15 trials: drift tells "
@@ -177,12 +176,11 @@ WITHOUT_EFFECT = (
              made_up.gain_of_tuned_units, (("pathways", ""),),
              (Claim(NULL, "pathway_links", "lead*"), Claim(PLANTED, "pathway_area_links"))),
     Scenario("stimuli_in_classes", "units locked to each of 3 stimuli per class (SD 2 ms), "
-             "independent given the stimulus; more locked than the class alone makes them",
+             "independent given the stimulus, which their trials name",
              partial(made_up.locked, per_class=3, sd=2.0),
              (("synchrony", ""), ("synchrony", "--stimulus stimulus"), ("pathways", ""),
               ("pathways", "--stimulus stimulus")),
-             (Claim(NULL, "synchrony", "shuffled*", options="*--stimulus*"),
-              Claim(NULL, "pathway_*links"))),
+             (Claim(NULL, "synchrony", "shuffled*"), Claim(NULL, "pathway_*links"))),
     Scenario("locked", "units locked to one stimulus per class (SD 4 ms), independent given it; "
              "any dither near their own precision undoes that", partial(
                  made_up.locked, per_class=1, sd=4.0), (("synchrony", ""), ("pathways", "")),
