@@ -89,7 +89,7 @@ class Scenario:
 
 
 STATEMENTS = (
-    Statement("evoked", "has a latency", lambda table: table["latency_ms"].notna().where(
+    Statement("responsiveness", "has a latency", lambda table: table["latency_ms"].notna().where(
         table["p_value"].notna())),
     Statement("separability_onset", "is decodable", lambda table: table["onset_ms"].notna()),
     Statement("pathway_area_links", "pairs linked", lambda table: table["fraction_linked"]),
@@ -135,7 +135,7 @@ FALSE_LINK = Statement("pathway_links", "link of no partners", lambda table: (
     ~_partners(table)).where(table["kind"] == "functional"))
 PARTNERS_LEAD = Statement("pathway_links", "partner leads, q", lambda table: (
     table["lead_q_value"] <= 0.05).where((table["kind"] == "functional") & _partners(table)))
-RIGHT_LATENCY = Statement("evoked", "latency within 5 ms of the truth", lambda table: (
+RIGHT_LATENCY = Statement("responsiveness", "latency within 5 ms of the truth", lambda table: (
     (table["latency_ms"] - made_up.LATENCY).abs() <= 5).where(table["p_value"].notna()))
 
 UNITARY = "--unitary-events --ue-bin 5 --ue-window 20 --ue-step 20"
@@ -190,12 +190,12 @@ WITHOUT_EFFECT = (
              (Claim(NULL, "information_gain_depth"), Claim(NULL, "pathways_trend"))),
     Scenario("unresponsive", "units at 1 and 5 spikes/s that do not respond, baseline 500 ms, "
              "response 50 ms, 20 trials", made_up.unresponsive,
-             (("information_gain", "--baseline -500 0 --window 0 50"),), (Claim(NULL, "evoked"),)),
+             (("information_gain", "--baseline -500 0 --window 0 50"),), (Claim(NULL, "responsiveness"),)),
     Scenario("unresponsive_bursts", "the same with bursts of three spikes, 4 ms apart",
              partial(made_up.unresponsive, burst=3),
              tuple(("information_gain", f"--baseline {start} 0 --window 0 {stop}")
                    for start, stop in ((-500, 50), (-500, 200), (-200, 200))),
-             (Claim(NULL, "evoked"),)),
+             (Claim(NULL, "responsiveness"),)),
     Scenario("shared_drive", "units with common weights share a drive in a trial, random labels",
              partial(made_up.network, driven_by="trial"),
              tuple(run for run in every() if run[0] != "synchrony"), LABELS_NULL,
@@ -245,7 +245,7 @@ WITH_EFFECT = (
              statements=(FALSE_LINK, PARTNERS_LEAD)),
     Scenario("responsive", "half of the units spike 8 times as fast 30 to 60 ms after the onset",
              made_up.responsive, (("information_gain", "--baseline -100 0 --window 0 100"),),
-             (Claim(PLANTED, "evoked", "*", _tuned), Claim(NULL, "evoked")),
+             (Claim(PLANTED, "responsiveness", "*", _tuned), Claim(NULL, "responsiveness")),
              statements=(RIGHT_LATENCY,)),
     Scenario("selective_excitatory", "excitatory units are selective, inhibitory ones are not, "
              "all are active in 35 % of the trials", made_up.selective_excitatory,
