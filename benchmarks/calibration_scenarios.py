@@ -190,7 +190,8 @@ WITHOUT_EFFECT = (
              (Claim(NULL, "information_gain_depth"), Claim(NULL, "pathways_trend"))),
     Scenario("unresponsive", "units at 1 and 5 spikes/s that do not respond, baseline 500 ms, "
              "response 50 ms, 20 trials", made_up.unresponsive,
-             (("information_gain", "--baseline -500 0 --window 0 50"),), (Claim(NULL, "responsiveness"),)),
+             (("information_gain", "--baseline -500 0 --window 0 50"),),
+             (Claim(NULL, "responsiveness"),)),
     Scenario("unresponsive_bursts", "the same with bursts of three spikes, 4 ms apart",
              partial(made_up.unresponsive, burst=3),
              tuple(("information_gain", f"--baseline {start} 0 --window 0 {stop}")

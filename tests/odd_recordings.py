@@ -29,7 +29,8 @@ def recordings(draw, least_units: int = 0) -> Recording:
         cell_type=rng.choice(draw(st.lists(st.sampled_from(CELL_TYPES), min_size=1, unique=True)),
                              n_units))
     trials = Trials(onset, rng.choice(durations, n_trials), rng.choice(labels, n_trials),
-                    *_decisions(draw, rng, onset, labels))
+                    *_decisions(draw, rng, onset, labels),
+                    draw(st.sampled_from([{}, {"stimulus": rng.integers(0, 4, n_trials)}])))
     areas = tuple(rng.permutation(np.unique(units.area)).tolist())
     return Recording.from_spike_trains(
         _spikes(draw, rng, onset, n_units), units, trials,
@@ -78,18 +79,18 @@ SHARED = ([], [], [], [],
           ["--clean-trials", "--stable-units"], ["--trial-range", "0", "1"],
           ["--trial-range", "0", "5"], ["--correct-only"], ["--classes", "a"],
           ["--min-rate", "1"], ["--units-where", "cell_type=excitatory"],
-          ["--resolution", "0.25"], ["--psth", "u"], ["--psth", "A/0"],
+          ["--shift-labels"], ["--block-trials", "2"], ["--block-trials", "50"],
+          ["--stimulus", "stimulus"],
+          ["--unit-statistics"], ["--resolution", "0.25"], ["--psth", "u"], ["--psth", "A/0"],
           ["--baseline", "-10", "0"], ["--baseline", "-10", "0", "--psth", "A/0"],
           ["--areas", "A,B"], ["--one-area", "X"])
 OWN = {
-    "synchrony": ([], ["--block-trials", "2"], ["--dither", "1"], ["--bin", "0.5"],
+    "synchrony": ([], ["--dither", "1"], ["--bin", "0.5"],
                   ["--unitary-events", "--ue-bin", "1", "--ue-window", "5"],
                   ["--elephant-units", "2"], ["--null-trials", "3"]),
-    "information_gain": ([], ["--block-trials", "2"], ["--block-trials", "50"],
-                         ["--min-active", "1"]),
-    "pathways": ([], ["--block-trials", "2"], ["--block-trials", "50"], ["--activity", "count"],
-                 ["--k", "0"]),
-    "separability": ([], ["--block-trials", "2"], ["--folds", "2"], ["--match-units"],
+    "information_gain": ([], ["--min-active", "1"], ["--within", "stimulus"]),
+    "pathways": ([], ["--activity", "count"], ["--k", "0"]),
+    "separability": ([], ["--folds", "2"], ["--match-units"],
                      ["--match-units", "2"], ["--time-code", "active"], ["--steps", "1"],
                      ["--max-trials", "5"]),
 }
