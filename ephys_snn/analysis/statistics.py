@@ -34,12 +34,21 @@ def permutation_p_value(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(observed), np.nan, p)
 
 
-def false_discovery_q(p_values: np.ndarray) -> np.ndarray:
+def false_discovery_q(p_values: np.ndarray, same: np.ndarray | None = None) -> np.ndarray:
     """Benjamini-Hochberg q-values; nan stays nan and does not count as a test.
 
     Benjamini & Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x.
+
+    Parameters
+    ----------
+    p_values : (n,) float
+    same : (n,), optional
+        Tests of equal value are one test under several names, which counts once.
     """
     p_values = np.asarray(p_values, dtype=float)
+    if same is not None:
+        _, first, copy = np.unique(same, return_index=True, return_inverse=True)
+        return false_discovery_q(p_values[first])[copy]
     q_values = np.full(p_values.shape, np.nan)
     tested = ~np.isnan(p_values)
     if tested.any():

@@ -78,7 +78,7 @@ def test_the_published_network_is_semantic_and_its_untrained_twin_is_not(
         windows, rng = decision_windows(recording.trials), np.random.default_rng(0)
         information = unit_information(recording, windows, rng, 30)
         verdict = claims.judge_semantization(
-            information_by_area(recording, windows, information, rng),
+            information_by_area(recording, windows, information),
             information_by_depth(recording, information, rng))
         assert verdict.holds is holds, verdict
 

@@ -7,15 +7,30 @@ one spike in the response window), R any discrete response of a unit. With count
     IG       = (H(C) - H(C | a)) / H(C)                       information gain
     IG_0     = mean of IG over permuted labels                what chance gives (see `permuted`)
     IG_corr  = (IG - IG_0) / (1 - IG_0)                       corrected information gain
+    IG_max   = IG if the active trials fill the largest classes one after the other
+    IG_rel   = (IG - IG_0) / (IG_max - IG_0)                  relative information gain
     I(R; C)  = sum_rc n_rc/n log2 (n n_rc / (n_r n_c))        mutual information, bits
     I_QE     = (8 I(n) - 6 I(n/2) + I(n/4)) / 3               quadratic extrapolation
+    U        = I_QE / H(a)                                    uncertainty coefficient
 
-IG is the specific information of the response "active" (DeWeese & Meister 1999,
+IG, elsewhere called normalized specific information or stimulus-specific information of a
+response, is the specific information of the response "active" (DeWeese & Meister 1999,
 doi:10.1088/0954-898X/10/4/303) over the entropy of the classes: 1 if the unit is active for one
 class only, 0 if its activity leaves the classes as they were, negative if the classes become more
 uniform than they were. Both IG and I are biased upward when trials are few; IG_corr and I_QE
 (Strong et al. 1998, doi:10.1103/PhysRevLett.80.197; Panzeri et al. 2007,
 doi:10.1152/jn.00559.2007) take the bias out.
+
+A unit that is active in more trials than a class has cannot be active for that class alone: IG_max
+is below 1, and with 10 equal classes 0.70 at 20 % active trials and 0.22 at 60 %. So units of
+different activity are compared by IG_rel and by Theil's U, the part of the entropy H(a) of being
+active or silent that the class explains: activity does not bound them.
+
+IG_corr and IG_rel are 0 at chance at any number of active trials, as tests need it, and 1 where the
+most is reached. Between, few active trials are corrected too much: of 10 classes, a unit active for
+3 alike (IG 0.52) has IG_corr 0.36, 0.44, 0.49, 0.51 on average at 5, 10, 20, 50 active trials.
+Entropies by Miller and Madow, Chao and Shen, Grassberger or the jackknife find 0.48 to 0.56 there,
+but 0.08 to 0.28 in units without information at 5 active trials, so none of them replaces it.
 """
 
 from __future__ import annotations
@@ -74,6 +89,30 @@ def information_gain(active_counts: np.ndarray, class_counts: np.ndarray) -> np.
     """
     class_entropy = entropy(class_counts)
     return (class_entropy - entropy(active_counts)) / class_entropy
+
+
+def largest_information_gain(n_active: np.ndarray, class_counts: np.ndarray) -> np.ndarray:
+    """The largest plug-in information gain of units that are active in so many trials.
+
+    The entropy of the classes of the active trials is least where these fill the largest class
+    first, then the next: no other choice of as many trials is as uneven.
+
+    Parameters
+    ----------
+    n_active : (...) int
+        At most the number of trials.
+    class_counts : (class,) int
+        Trials of each class.
+
+    Returns
+    -------
+    (...) float
+        nan where a unit is never active.
+    """
+    largest = np.sort(class_counts)[::-1]
+    filled_before = np.cumsum(largest) - largest
+    packed = np.clip(np.asarray(n_active)[..., None] - filled_before, 0, largest)
+    return information_gain(packed, class_counts)
 
 
 def mutual_information(counts: np.ndarray) -> np.ndarray:
@@ -149,7 +188,8 @@ def quadratic_extrapolation(response: np.ndarray, code: np.ndarray, rng: np.rand
     return MutualInformation(plug_in, extrapolated)
 
 
-def correct_for_chance(information: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """0 at chance, 1 at the most there is; nan where chance reaches the most there is."""
+def correct_for_chance(information: np.ndarray, chance: np.ndarray, most: np.ndarray | float = 1.0
+                       ) -> np.ndarray:
+    """0 at chance, 1 at the most there can be; nan where chance reaches the most."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(chance < 1 - 1e-12, (information - chance) / (1 - chance), np.nan)
+        return np.where(most - chance > 1e-12, (information - chance) / (most - chance), np.nan)

@@ -208,7 +208,7 @@ def _legend(by_area: pd.DataFrame, areas: list[str], control: Control | None) ->
         Line2D([], [], color="black", linewidth=1.2, linestyle=(0, (2, 1.2)),
                label="chance: mean over permuted labels"),
         Line2D([], [], marker="o", color="#555555", markersize=4.5, linewidth=1.3,
-               label="mean and its 95 % bootstrap interval (right)"),
+               label="mean and its 95 % interval (right)"),
     ]
     if control is not None:
         handles.append(Line2D([], [], marker="s", color=CONTROL_COLOR, markersize=4.5,

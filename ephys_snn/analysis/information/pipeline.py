@@ -1,4 +1,4 @@
-"""The analysis of information: which units tell the class of a trial, and more so with depth?"""
+"""The analysis of information: which units are about the class, and more so with depth?"""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.control import add_compare_option, open_control
-from ephys_snn.analysis.information.areas import (
+from ephys_snn.analysis.information.areas import information_by_area, information_by_depth
+from ephys_snn.analysis.information.cell_types import excitatory_against_inhibitory
+from ephys_snn.analysis.information.comparison import (
+    Comparison,
+    Measure,
     compare_areas,
-    excitatory_against_inhibitory,
-    information_by_area,
-    information_by_depth,
+    measure_control,
 )
-from ephys_snn.analysis.information.comparison import Comparison, Measure, measure_control
 from ephys_snn.analysis.information.limits import comparison_limits, limits
 from ephys_snn.analysis.information.permuted import MIN_PERMUTATIONS
 from ephys_snn.analysis.information.unit_information import UnitInformation, unit_information
@@ -64,7 +65,7 @@ def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Names
     if opened is not None:
         pair = measure_control(recording, windows, information, *opened, args.seed, measure)
         tables["information_gain_comparison"] = compared = compare_areas(
-            recording, pair.information, pair.control, pair.control_information, rng)
+            recording, pair.information, pair.control, pair.control_information)
         summary += summarise_comparison(compared, args.compare.name)
         warnings += comparison_limits(information, pair, compared, args.compare)
     return PipelineResult(
@@ -95,7 +96,7 @@ def _tables(recording: Recording, windows: ResponseWindows, information: UnitInf
             rng: np.random.Generator) -> dict[str, pd.DataFrame]:
     return {
         "information_gain": information.units,
-        "information_gain_by_area": information_by_area(recording, windows, information, rng),
+        "information_gain_by_area": information_by_area(recording, windows, information),
         "information_gain_excitatory_inhibitory": excitatory_against_inhibitory(
             recording, windows, information, rng),
         "information_gain_depth": information_by_depth(recording, information, rng)}
@@ -105,6 +106,7 @@ def _draw(recording: Recording, windows: ResponseWindows, information: UnitInfor
           tables: dict[str, pd.DataFrame], pair: Comparison | None, rng: np.random.Generator
           ) -> dict:
     """The figures; the gain is drawn over that of the control, from as many trials."""
+    from ephys_snn.analysis.information.bound_figure import plot_bound
     from ephys_snn.analysis.information.figures import (
         Control,
         plot_activity_by_class,
@@ -119,13 +121,15 @@ def _draw(recording: Recording, windows: ResponseWindows, information: UnitInfor
     if pair is not None:
         shown = pair.information
         if shown is not information:
-            by_area = information_by_area(recording, pair.windows, shown, rng)
+            by_area = information_by_area(recording, pair.windows, shown)
         control = Control(pair.control, pair.control_information, information_by_area(
-            pair.control, pair.control_windows, pair.control_information, rng),
+            pair.control, pair.control_windows, pair.control_information),
             name_of(pair.control))
     return {
         "information_gain": plot_information_gain(
             recording, shown, by_area, title("information about", shown), control),
+        "information_gain_bound": plot_bound(
+            recording, information, title("information about", information)),
         "activity_by_class": plot_activity_by_class(
             recording, information, title("activity in", information)),
     }
@@ -135,12 +139,15 @@ PIPELINE = Pipeline(
     name="information_gain",
     title="Semantization: information gain",
     question="What does the activity of one unit say about the class of the trial?",
-    description="Measure what the activity of every unit tells about the class of the trial, "
-                "corrected for chance, by area, cell type and depth.",
-    measure="information gain, mutual information",
+    description="Measure how informative the activity of every unit is about the class of the "
+                "trial, corrected for chance and relative to what its activity allows, by area, "
+                "cell type and depth.",
+    measure="information gain, relative information gain, uncertainty coefficient",
     null="permuted labels, false discovery rate",
     add_options=add_options, analyse=analyse, captions=CAPTIONS, findings=findings,
     study=StudyColumns("information_gain_by_area", {
         "n_units_used": "information_gain_n_units", "mean": "information_gain",
         "mean_corrected": "information_gain_corrected",
+        "mean_relative": "relative_information_gain",
+        "mean_uncertainty_coefficient": "uncertainty_coefficient",
         "fraction_significant": "information_gain_fraction_significant"}))

@@ -1,7 +1,9 @@
 """Semantization: how informative the activity of each unit of a recording is about the class.
 
 Information gain, mutual information and the test of spike counts, for every unit that is active in
-enough trials; see `entropy` for the measures and `permuted` for what is more than chance.
+enough trials; see `entropy` for the measures and `permuted` for what is more than chance. Given how
+often a unit is active, relative gain only rescales gain, and the uncertainty coefficient mutual
+information, for all labels alike: they have the same p and q.
 """
 
 from __future__ import annotations
@@ -14,10 +16,13 @@ import pandas as pd
 from ephys_snn.analysis.classes import class_sums, label_codes
 from ephys_snn.analysis.information.entropy import (
     correct_for_chance,
+    entropy,
     information_gain,
+    largest_information_gain,
     quadratic_extrapolation,
 )
 from ephys_snn.analysis.information.permuted import (
+    PermutedInformation,
     enough_permutations,
     permuted_information,
     spike_count_p_value,
@@ -45,20 +50,25 @@ class UnitInformation(NamedTuple):
     activity : (2, unit, class) float
         Fraction of active trials by class in one random half of the trials and in the other:
         one to choose and sort by, the other to look at. nan where a half lacks the class.
-    n_permutations : int
-        Permutations of the labels behind chance and p.
+    permuted : PermutedInformation
+        The same of permuted labels, of the units that have statistics.
     """
 
     units: pd.DataFrame
     classes: tuple[str, ...]
     class_counts: np.ndarray
     activity: np.ndarray
-    n_permutations: int
+    permuted: PermutedInformation
 
     @property
     def n_trials(self) -> int:
         """Number of analysed trials."""
         return int(self.class_counts.sum())
+
+    @property
+    def n_permutations(self) -> int:
+        """Permutations of the labels behind chance and p."""
+        return len(self.permuted.information_gain)
 
     @property
     def used(self) -> np.ndarray:
@@ -103,14 +113,18 @@ def unit_information(recording: Recording, windows: ResponseWindows, rng: np.ran
     units = _describe_units(recording, windows, active, min_active)
     used = np.flatnonzero(units["note"] == "")
     n_permutations = n_permutations or enough_permutations(len(used), len(code), len(classes))
-    statistics = _unit_statistics(responses.count[:, used], code, classes, rng, n_permutations,
+    permuted = permuted_information(active[:, used], code, n_permutations, rng, relabelling,
+                                    progress, strata)
+    statistics = _unit_statistics(responses.count[:, used], code, classes, rng, permuted,
                                   relabelling, progress, strata)
+    few_silent = len(code) - units["n_active"].to_numpy()[used] < min_active
+    statistics.loc[few_silent, ["uncertainty_coefficient", "uncertainty_coefficient_plugin"]] = \
+        np.nan
     units = units.join(statistics.set_axis(used))
-    chance_is_all = units["information_gain"].notna() & units["information_gain_corrected"].isna()
-    units.loc[chance_is_all, "note"] = "not corrected: any labels give an information gain of 1"
+    units.loc[used, "note"] = _missing(units.iloc[used], len(code), min_active)
     units["note"] = units.pop("note")  # the last column
     return UnitInformation(units, classes, np.bincount(code),
-                           activity_in_halves(active, code, rng), n_permutations)
+                           activity_in_halves(active, code, rng), permuted)
 
 
 def trial_strata(recording: Recording, responses: Responses, within: str, relabelling: Relabelling
@@ -180,9 +194,26 @@ def _describe_units(recording: Recording, windows: ResponseWindows, active: np.n
     return table.assign(note=note)
 
 
+def _missing(units: pd.DataFrame, n_trials: int, min_active: int) -> list[str]:
+    """Which statistics each unit lacks that is active often enough, and why."""
+    notes = []
+    for unit in units.itertuples():
+        reasons = []
+        if np.isnan(unit.information_gain_corrected):
+            reasons.append("not corrected: any labels give an information gain of 1")
+        elif np.isnan(unit.relative_information_gain):
+            reasons.append("no relative information gain: any labels give the same gain")
+        if np.isnan(unit.uncertainty_coefficient):
+            reasons.append(f"no uncertainty coefficient: silent in {n_trials - unit.n_active} of "
+                           f"{n_trials} trials; {min_active} are needed")
+        notes.append("; ".join(reasons))
+    return notes
+
+
 def _unit_statistics(count: np.ndarray, code: np.ndarray, classes: tuple[str, ...],
-                     rng: np.random.Generator, n_permutations: int, relabelling: Relabelling,
-                     progress: Progress, strata: np.ndarray | None) -> pd.DataFrame:
+                     rng: np.random.Generator, null: PermutedInformation,
+                     relabelling: Relabelling, progress: Progress, strata: np.ndarray | None
+                     ) -> pd.DataFrame:
     """The statistics of units that are active often enough; `count` is (trial, unit) spikes."""
     active = count > 0
     class_counts = np.bincount(code)
@@ -191,16 +222,19 @@ def _unit_statistics(count: np.ndarray, code: np.ndarray, classes: tuple[str, ..
     preferred = activity.argmax(axis=1)
     gain = information_gain(active_counts, class_counts)
     binary = quadratic_extrapolation(active, code, rng)
-    null = permuted_information(active, code, n_permutations, rng, relabelling, progress, strata)
     p_gain = permutation_p_value(gain, null.information_gain)
     p_information = permutation_p_value(binary.plug_in, null.mutual_information)
     chance = null.information_gain.mean(axis=0)
+    n_active = active.sum(axis=0)
+    most = largest_information_gain(n_active, class_counts)
+    uncertainty = entropy(np.stack([n_active, len(code) - n_active], axis=1))
+    uncertainty[uncertainty == 0] = np.nan
     # Where units spike at most once, the number of spikes is their being active.
     counted = quadratic_extrapolation(count, code, rng) if (count > 1).any() else binary
     p_count = p_information
     if (count > 1).any() or strata is not None:
-        p_count = spike_count_p_value(count, code, n_permutations, rng, relabelling, progress,
-                                      strata)
+        p_count = spike_count_p_value(count, code, len(null.information_gain), rng, relabelling,
+                                      progress, strata)
     return pd.DataFrame({
         "preferred_class": np.array(classes, dtype=object)[preferred],
         "information_gain": gain,
@@ -208,9 +242,13 @@ def _unit_statistics(count: np.ndarray, code: np.ndarray, classes: tuple[str, ..
         "p_value": p_gain,
         "q_value": false_discovery_q(p_gain),
         "mutual_information_bits": binary.extrapolated,
+        "relative_information_gain": correct_for_chance(gain, chance, most),
+        "uncertainty_coefficient": binary.extrapolated / uncertainty,
         "information_gain_chance": chance,
+        "information_gain_max": most,
         "preferred_activity": activity[np.arange(len(preferred)), preferred],
         "mutual_information_plugin_bits": binary.plug_in,
+        "uncertainty_coefficient_plugin": binary.plug_in / uncertainty,
         "mutual_information_p_value": p_information,
         "mutual_information_q_value": false_discovery_q(p_information),
         "mutual_information_count_bits": counted.extrapolated,
