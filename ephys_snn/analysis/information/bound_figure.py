@@ -41,9 +41,14 @@ def plot_bound(recording: Recording, information: UnitInformation, title: str) -
             panels[0, 0].text(0.5, 0.5, "no unit is active in enough trials", ha="center")
         lowest = np.nan_to_num(information.units["information_gain"].min())
         panels[0, 0].set(xlim=(-0.02, 1.02), ylim=(min(lowest, 0) - 0.03, 1.04))
-        figure.supxlabel("fraction of the trials in which a unit is active", fontsize=8.5)
-        figure.supylabel("information gain of a unit (plug-in)", fontsize=8.5)
-        figure.suptitle(fill(title, int(13 * width)), x=0.01, ha="left")
+        for axes in panels[-1]:
+            axes.set_xlabel("fraction of trials active")
+        for axes in panels[:, 0]:
+            axes.set_ylabel("information gain of a unit (plug-in)")
+        lines = (title, "relative information gain of a unit: how far up it lies from chance (0) "
+                 "to the most that its activity allows (1)")
+        figure.suptitle("\n".join(fill(line, int(13 * width)) for line in lines),
+                        x=0.01, ha="left")
         figure.legend(handles=_legend(recording, areas), loc="outside lower center", ncols=3)
     return figure
 
@@ -68,7 +73,7 @@ def _legend(recording: Recording, areas: list[str]) -> list[Line2D]:
     types = dict.fromkeys(cell_type for area in areas
                           for cell_type in recording.units.cell_type[recording.units_in(area)])
     return [Line2D([], [], color="black", linewidth=1.1,
-                   label="the most that units so active can have"),
+                   label="the most that units as active can have"),
             Line2D([], [], color="black", linewidth=1.0, linestyle=(0, (2, 1.2)),
                    label="chance: mean over permuted labels"),
             *(Line2D([], [], marker="o", linestyle="none", markersize=4, markeredgewidth=0,

@@ -28,7 +28,7 @@ active or silent that the class explains: activity does not bound them.
 
 IG_corr and IG_rel are 0 at chance at any number of active trials, as tests need it, and 1 where the
 most is reached. Between, few active trials are corrected too much: of 10 classes, a unit active for
-3 alike (IG 0.52) has IG_corr 0.36, 0.44, 0.49, 0.51 on average at 5, 10, 20, 50 active trials.
+3 alike (IG 0.52) has IG_corr 0.37, 0.44, 0.49, 0.51 on average at 5, 10, 20, 50 active trials.
 Entropies by Miller and Madow, Chao and Shen, Grassberger or the jackknife find 0.48 to 0.56 there,
 but 0.08 to 0.28 in units without information at 5 active trials, so none of them replaces it.
 """

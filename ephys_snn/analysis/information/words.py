@@ -122,9 +122,9 @@ def _depth(depth: pd.DataFrame) -> list[str]:
         kind = "all units" if row.cell_type == "all" else f"{row.cell_type} units"
         sentences.append(
             f"  {row.measure.replace('_', ' ')} of {kind}, {row.first_area} to {row.last_area}: "
-            f"{row.difference:+.2f} [{row.difference_low:.2f}, {row.difference_high:.2f}] (Spearman "
-            f"{row.spearman_rho:.2f}, p = {row.p_value:.2g}, {row.n_areas} areas, {row.n_units} "
-            "units)".replace("nan", "–"))
+            f"{row.difference:+.2f} [{row.difference_low:.2f}, {row.difference_high:.2f}] "
+            f"(Spearman {row.spearman_rho:.2f}, p = {row.p_value:.2g}, {row.n_areas} areas, "
+            f"{row.n_units} units)".replace("nan", "–"))
     return [*sentences, f"  {ONE_RECORDING}"]
 
 

@@ -1,5 +1,7 @@
 """Measures of information: worked examples, another package, laws, and known truths."""
 
+import itertools
+
 import dit
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from ephys_snn.analysis.information.entropy import (
     correct_for_chance,
     entropy,
     information_gain,
+    largest_information_gain,
     mutual_information,
     quadratic_extrapolation,
 )
@@ -83,10 +86,59 @@ def test_single_precision_counts_give_the_same_bits():
     np.testing.assert_array_equal(entropy(table.astype(np.float32)), entropy(table))
 
 
+# --- the largest gain ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("class_counts", [(3, 3, 3), (1, 4, 2), (2, 5), (1, 1, 1, 3)])
+def test_largest_gain_is_that_of_all_choices_of_trials(class_counts):
+    choices = np.array(list(itertools.product(*(range(n + 1) for n in class_counts))))
+    gain, n_active = information_gain(choices, class_counts), choices.sum(axis=1)
+    for n in range(1, sum(class_counts) + 1):
+        assert largest_information_gain(n, class_counts) == pytest.approx(
+            gain[n_active == n].max(), abs=1e-12)
+
+
+@pytest.mark.parametrize("n_active, most", [(10, 1), (20, 0.70), (30, 0.52), (60, 0.22), (100, 0)])
+def test_largest_gain_of_ten_classes_is_the_published_one(n_active, most):
+    assert largest_information_gain(n_active, np.full(10, 10)) == pytest.approx(most, abs=0.005)
+
+
+@given(st.lists(st.integers(1, 12), min_size=2, max_size=6), st.data())
+def test_nobody_exceeds_the_largest_gain_and_packed_units_reach_it(class_counts, data):
+    active = np.array([data.draw(st.integers(0, n)) for n in class_counts])
+    active[0] = max(active[0], 1)
+    n_active, counts = active.sum(), np.array(class_counts)
+    most = largest_information_gain(n_active, counts)
+    gain = information_gain(active, counts)
+    assert gain <= most + 1e-12
+    packed, left = np.zeros_like(counts), n_active
+    for c in np.argsort(-counts):
+        packed[c] = min(counts[c], left)
+        left -= packed[c]
+    # Which of two classes is filled does not matter where they are as large.
+    is_packed = sorted(active) == sorted(packed)
+    assert is_packed == bool(gain >= most - 1e-9)
+    chance = data.draw(st.floats(-1, float(most) - 0.01))
+    assert (correct_for_chance(gain, chance, most) >= 1 - 1e-9) == is_packed
+
+
 def test_correction_maps_chance_to_0_and_all_to_1():
+    np.testing.assert_allclose(correct_for_chance(np.array([0.2, 0.5]), 0.2, np.array([0.5, 0.5])),
+                               [0, 1])
+    assert np.isnan(correct_for_chance(np.array([0.5]), np.array([0.5]), np.array([0.5])))
     np.testing.assert_allclose(correct_for_chance(np.array([0.2, 1, 0.6]), np.array([0.2] * 3)),
                                [0, 1, 0.5])
     assert np.isnan(correct_for_chance(np.array([1.0]), np.array([1.0])))
+
+
+def test_correction_of_few_active_trials_is_as_low_as_it_is_said_to_be():
+    # Of ten classes, a unit active for three alike; the figures stand in the module and in a note.
+    rng = np.random.default_rng(3)
+    classes = np.full(10, 10)
+    for n, said in ((5, 0.37), (10, 0.44), (20, 0.49), (50, 0.51)):
+        chance = information_gain(rng.multinomial(n, np.full(10, 0.1), 20000), classes).mean()
+        gain = information_gain(rng.multinomial(n, np.full(3, 1 / 3), 20000), classes)
+        assert correct_for_chance(gain, chance).mean() == pytest.approx(said, abs=0.006)
 
 
 # --- the extrapolation --------------------------------------------------------------------------

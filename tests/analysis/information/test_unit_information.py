@@ -115,6 +115,10 @@ def test_tables_have_the_promised_columns(reference_result):
         "unit_id", "unit", "area", "cell_type", "n_active", "active_fraction", "preferred_class",
         "information_gain", "information_gain_corrected", "p_value", "q_value",
         "mutual_information_bits"]
+    assert {"relative_information_gain", "uncertainty_coefficient"} <= set(
+        tables["information_gain"])
+    assert {"mean_relative", "mean_uncertainty_coefficient"} <= set(
+        tables["information_gain_by_area"])
     assert list(tables["information_gain_by_area"].columns[:9]) == [
         "area", "cell_type", "n_units", "n_units_used", "mean", "median", "fraction_above_0.9",
         "mean_corrected", "fraction_significant"]
@@ -123,8 +127,12 @@ def test_tables_have_the_promised_columns(reference_result):
 def test_statistics_are_missing_only_with_a_reason(reference_result):
     units = reference_result.tables["information_gain"]
     empty = units["information_gain"].isna()
-    assert (units.loc[empty, "note"] != "").all() and (units.loc[~empty, "note"] == "").all()
-    assert units.loc[~empty].notna().all(axis=None)
+    always = units["n_active"] > 145
+    assert (units.loc[empty, "note"] != "").all()
+    assert (units.loc[~empty & ~always, "note"] == "").all()
+    assert units.loc[~empty & ~always].notna().all(axis=None)
+    assert units.loc[always & ~empty, "note"].str.contains("silent in [0-4] of 150 trials").all()
+    assert units.loc[always & ~empty, "uncertainty_coefficient"].isna().all()
     assert (units.loc[units["area"] == "output", "note"].str.contains("makes the decision")).all()
     assert (units.loc[~empty, "n_active"] >= 5).all()
     for name, table in reference_result.tables.items():
@@ -132,15 +140,51 @@ def test_statistics_are_missing_only_with_a_reason(reference_result):
         assert (table.loc[missing, "note"] != "").all(), name
 
 
-def test_excitatory_units_of_the_reference_network_tell_more_and_more_so_with_depth(
+def test_excitatory_units_of_the_reference_network_are_more_selective_beyond_the_first_layer(
         reference_result):
     contrast = reference_result.tables["information_gain_excitatory_inhibitory"]
     hidden = contrast[contrast["area"].str.startswith("layer")]
-    assert (hidden["q_value"] < 1e-6).all() and (hidden["auc"] > 0.7).all()
-    assert (hidden["low"] > 0).all()
-    depth = reference_result.tables["information_gain_depth"].set_index("cell_type")
-    assert depth.loc["excitatory", "difference_low"] > 0.7
-    assert depth.loc["excitatory", ["first_area", "last_area"]].tolist() == ["layer_1", "layer_4"]
+    gain = hidden[hidden["measure"] == "information_gain"]
+    assert (gain["q_value"] < 1e-6).all() and (gain["auc"] > 0.7).all() and (gain["low"] > 0).all()
+    # In the first layer, activity is all there is to it (published: absent or reversed).
+    relative = hidden[hidden["measure"] != "information_gain"].set_index("area")
+    deep = relative.drop("layer_1")
+    assert (deep["q_value"] < 0.01).all() and (deep["auc"] > 0.7).all() and (deep["low"] > 0).all()
+    assert (relative.loc["layer_1", "q_value"] > 0.05).all()
+    depth = reference_result.tables["information_gain_depth"].set_index(["cell_type", "measure"])
+    for measure in ("information_gain", "relative_information_gain", "uncertainty_coefficient"):
+        row = depth.loc["excitatory", measure]
+        assert row["difference_low"] > 0.65
+        assert row[["first_area", "last_area"]].tolist() == ["layer_1", "layer_4"]
+
+
+RELATIVE = {  # area: excitatory / inhibitory active, gain, gain over the most, MI over H(active)
+    "layer_1": ((0.36, 0.14, 0.23, 0.26), (0.78, 0.03, 0.10, 0.34)),
+    "layer_2": ((0.29, 0.30, 0.41, 0.43), (0.54, 0.08, 0.19, 0.30)),
+    "layer_3": ((0.18, 0.81, 0.86, 0.86), (0.23, 0.40, 0.55, 0.53)),
+    "layer_4": ((0.19, 0.75, 0.88, 0.90), (0.25, 0.49, 0.68, 0.69)),
+}
+
+
+def test_reference_network_has_the_reference_values_relative_to_activity(reference_result):
+    units = reference_result.tables["information_gain"]
+    units = units[(units["n_active"] >= 20) & (units["active_fraction"] < 0.98)]
+    silent = 1 - units["active_fraction"]
+    entropy = -units["active_fraction"] * np.log2(units["active_fraction"]) \
+        - silent * np.log2(silent)
+    units = units.assign(
+        of_most=units["information_gain"] / units["information_gain_max"],
+        explained=units["mutual_information_plugin_bits"] / entropy)
+    has_one = units["uncertainty_coefficient"].notna()
+    np.testing.assert_allclose(units["uncertainty_coefficient_plugin"][has_one],
+                               units["explained"][has_one])
+    np.testing.assert_allclose((units["uncertainty_coefficient"] * entropy)[has_one],
+                               units["mutual_information_bits"][has_one])
+    mean = units.groupby(["area", "cell_type"])[
+        ["active_fraction", "information_gain", "of_most", "explained"]].mean()
+    for area, rows in RELATIVE.items():
+        for cell_type, published in zip(("excitatory", "inhibitory"), rows, strict=True):
+            np.testing.assert_allclose(mean.loc[area, cell_type], published, atol=0.0055)
 
 
 def test_untrained_network_has_no_information(untrained_reference_recording):
@@ -149,6 +193,8 @@ def test_untrained_network_has_no_information(untrained_reference_recording):
     table = result.tables["information_gain_by_area"]
     hidden = table[table["area"].str.startswith("layer")]
     assert (hidden["mean_corrected"].abs() < 0.02).all()
+    contrast = result.tables["information_gain_excitatory_inhibitory"]
+    assert not (contrast.loc[contrast["measure"] != "information_gain", "q_value"] < 0.01).any()
 
 
 @given(st.integers(0, 2**32 - 1))
