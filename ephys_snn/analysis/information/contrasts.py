@@ -21,7 +21,9 @@ from ephys_snn.analysis.statistics import (
 )
 from ephys_snn.analysis.surrogates import permute_within
 
-SIMILAR = 4  # units of a stratum: in larger ones, groups of different activity still differ in it
+# Units of a stratum. In larger ones, groups of different activity still differ in it; in smaller
+# ones, few units can be exchanged: what activity alone does shows only among many units.
+SIMILAR, SIMILAR_OF_FEW, FEW = 4, 6, 60
 N_ORDERS = 4999
 
 
@@ -67,7 +69,7 @@ def contrast(values: np.ndarray, others: np.ndarray) -> Contrast:
 
 
 def similar_activity(n_active: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(unit,) int, strata of about `SIMILAR` units that are active about equally often.
+    """(unit,) int, strata of 4 (of fewer than 60 units: 6) units that are about equally active.
 
     Parameters
     ----------
@@ -75,9 +77,11 @@ def similar_activity(n_active: np.ndarray, rng: np.random.Generator) -> np.ndarr
     rng : numpy.random.Generator
         Places units that are active equally often.
     """
-    order = np.lexsort((rng.random(len(n_active)), n_active))
-    stratum = np.empty(len(n_active), dtype=int)
-    stratum[order] = np.arange(len(order)) * max(1, len(order) // SIMILAR) // max(1, len(order))
+    n_units = len(n_active)
+    n_strata = max(1, n_units // (SIMILAR if n_units >= FEW else SIMILAR_OF_FEW))
+    order = np.lexsort((rng.random(n_units), n_active))
+    stratum = np.empty(n_units, dtype=int)
+    stratum[order] = np.arange(n_units) * n_strata // max(1, n_units)
     return stratum
 
 

@@ -59,7 +59,8 @@ def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Names
     information = measure(recording, windows, 0)
     rng = np.random.default_rng([args.seed, 1])
     tables = _tables(recording, windows, information, rng)
-    summary = summarise(information, tables, args.within)
+    summary = summarise(information, tables, Relabelling(args.block_trials, args.shift_labels),
+                        args.within)
     warnings = limits(recording, windows, information, tables, args)
     pair = None
     if opened is not None:

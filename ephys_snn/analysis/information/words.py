@@ -11,6 +11,7 @@ from ephys_snn.analysis.depth_trend import ONE_RECORDING
 from ephys_snn.analysis.information.areas import SIGNIFICANT_Q
 from ephys_snn.analysis.information.cell_types import BOUNDED
 from ephys_snn.analysis.information.unit_information import UnitInformation
+from ephys_snn.analysis.surrogates import Relabelling
 
 CAPTIONS = {
     "information_gain": "Left, how much each unit's being active says about the class (dots: one "
@@ -59,23 +60,29 @@ def _course(mean: pd.Series) -> str:
             f"{mean.index[-1]}")
 
 
-def summarise(information: UnitInformation, tables: Mapping[str, pd.DataFrame], within: str | None
-              ) -> list[str]:
+def summarise(information: UnitInformation, tables: Mapping[str, pd.DataFrame],
+              relabelling: Relabelling, within: str | None) -> list[str]:
     """What was found, in plain sentences; what belongs to one is indented below it."""
     if not information.used.any():
         return [f"None of {len(information.units)} units is active in enough trials to say how "
                 "informative it is about the class."]
-    return [_units(information, within),
+    return [_units(information, _null(relabelling, within)),
             *_areas(tables["information_gain_by_area"]),
             *_contrasts(tables["information_gain_excitatory_inhibitory"]),
             *_depth(tables["information_gain_depth"])]
 
 
-def _units(information: UnitInformation, within: str | None) -> str:
+def _null(relabelling: Relabelling, within: str | None) -> str:
+    """What labels were compared with, in words."""
+    moved = "shifted along the session" if relabelling.shift else "permuted" \
+        if relabelling.block_trials == 1 else f"permuted in blocks of {relabelling.block_trials}"
+    return f"the labels {moved}" + (f" within each {within}" if within else "")
+
+
+def _units(information: UnitInformation, null: str) -> str:
     by_activity, by_silence, by_count = (
         int((information.units[column] < SIGNIFICANT_Q).sum()) for column in
         ("q_value", "mutual_information_q_value", "spike_count_q_value"))
-    null = "permuted labels" if within is None else f"labels permuted within each {within}"
     return (f"Of {information.used.sum()} units that are active often enough, {by_activity} are "
             "informative about the class of a trial by being active (information gain), "
             f"{by_silence} by being active or silent (mutual information), {by_count} by their "
@@ -86,12 +93,15 @@ def _units(information: UnitInformation, within: str | None) -> str:
 def _areas(by_area: pd.DataFrame) -> list[str]:
     sentences = ["Means over units: information gain (1: active for one class only; of at most "
                  "what units as active as they are can have), relative information gain and "
-                 "uncertainty coefficient (0 chance, 1 the most, however active they are):"]
+                 "uncertainty coefficient (0 chance, 1 the most, however active they are; "
+                 "* q < 0.05 against relabelled trials):"]
     for area, rows in by_area[by_area["n_units_used"] > 0].groupby("area", sort=False):
         sentences += [
             f"  {area}, {row.cell_type}: {_fixed(row.mean)} of at most {_fixed(row.mean_max)} "
-            f"(beyond chance {_fixed(row.mean_corrected)}), relative {_fixed(row.mean_relative)}, "
-            f"uncertainty coefficient {_fixed(row.mean_uncertainty_coefficient)}; "
+            f"(beyond chance {_fixed(row.mean_corrected)}), relative "
+            f"{_fixed(row.mean_relative)}{_star(row.mean_relative_q_value)}, uncertainty "
+            f"coefficient {_fixed(row.mean_uncertainty_coefficient)}"
+            f"{_star(row.mean_uncertainty_coefficient_q_value)}; "
             f"{row.fraction_significant:.0%} of {row.n_units_used} significant"
             for row in _known_or_all(rows).itertuples()]
     return sentences
@@ -107,7 +117,7 @@ def _contrasts(contrasts: pd.DataFrame) -> list[str]:
         among = "all units, so that how often they are active counts" if measure == BOUNDED \
             else "units of similar activity"
         sentences.append(f"  {measure.replace('_', ' ')}, among {among}: " + ", ".join(
-            f"{row.area} {row.auc:.2f}{'*' if row.q_value < SIGNIFICANT_Q else ''}"
+            f"{row.area} {row.auc:.2f}{_star(row.q_value)}"
             for row in rows.itertuples()))
     return sentences
 
@@ -138,7 +148,7 @@ def summarise_comparison(compared: pd.DataFrame, name: str) -> list[str]:
     for area, of_area in rows.groupby("area", sort=False):
         sentences.append(f"  {area}: " + ", ".join(
             f"{row.cell_type} {_fixed(row.mean_corrected)} against "
-            f"{_fixed(row.mean_corrected_control)}{'*' if row.q_value < SIGNIFICANT_Q else ''}"
+            f"{_fixed(row.mean_corrected_control)}{_star(row.q_value)}"
             for row in _known_or_all(of_area).itertuples()))
     return sentences
 
@@ -147,6 +157,10 @@ def _known_or_all(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of known cell types of an area, else the row of all its units."""
     known = rows[rows["cell_type"] != "all"]
     return known if len(known) else rows
+
+
+def _star(q_value: float) -> str:
+    return "*" if q_value < SIGNIFICANT_Q else ""
 
 
 def _fixed(value: float) -> str:

@@ -298,7 +298,7 @@ def analyse_file(tmp_path, path, *arguments):
     return pd.read_csv(tmp_path / "information_gain.csv")
 
 
-def test_mouse_brain_knows_the_stimulus_after_it_came_and_not_at_once(shared, tmp_path):
+def test_mouse_brain_is_informative_after_the_stimulus_came_and_not_at_once(shared, tmp_path):
     path = shared / "recordings" / "steinmetz2019_session1.nix"
     early = analyse_file(tmp_path, path, "--window", "0", "40", "--permutations", "2000")
     late = analyse_file(tmp_path, path, "--window", "50", "400", "--permutations", "6000")
@@ -310,7 +310,7 @@ def test_mouse_brain_knows_the_stimulus_after_it_came_and_not_at_once(shared, tm
     assert (late["spike_count_q_value"] < 0.05).sum() > 100
 
 
-def test_monkey_cortex_knows_the_object(shared, tmp_path):
+def test_monkey_cortex_is_informative_about_the_object(shared, tmp_path):
     path = shared / "recordings" / "zhang_desimone_it_1006.nix"
     units = analyse_file(tmp_path, path)
     recording = Recording.read(path)
@@ -324,7 +324,7 @@ def test_monkey_cortex_knows_the_object(shared, tmp_path):
     assert found.sum() == 3
 
 
-def test_most_units_of_monkey_cortex_know_the_object_at_the_positions_it_was_shown_at(
+def test_most_units_of_monkey_cortex_are_informative_at_the_positions_of_the_object(
         shared, tmp_path):
     path = shared / "recordings" / "zhang_desimone_it_1006.nix"
     units = analyse_file(tmp_path, path, "--within", "position")
@@ -374,3 +374,17 @@ def test_recording_against_itself_is_no_different(shared, tmp_path):
     row = pd.read_csv(tmp_path / "information_gain_comparison.csv").iloc[0]
     assert row["n_trials"] == row["n_trials_control"] == 419
     assert row["difference"] == pytest.approx(0, abs=0.002) and row["p_value"] > 0.5
+
+
+@pytest.mark.parametrize("arguments, says", [
+    ([], "all against the labels permuted, q"),
+    (["--within", "position", "--block-trials", "20"],
+     "labels permuted in blocks of 20 within each position"),
+    (["--within", "position", "--shift-labels"],
+     "labels shifted along the session within each position"),
+])
+def test_what_labels_were_compared_with_is_said(shared, tmp_path, capsys, arguments, says):
+    path = shared / "recordings" / "zhang_desimone_it_1006.nix"
+    options = ["--out", str(tmp_path), "--permutations", "30", *arguments]
+    assert run(pipeline.PIPELINE, [str(path), *options]) == 0
+    assert says in capsys.readouterr().out
