@@ -30,9 +30,7 @@ MEASURES = {  # and the column of each that is 0 at chance
     "relative_information_gain": "relative_information_gain",
     "uncertainty_coefficient": "uncertainty_coefficient",
 }
-
 RELATIVE_MEANS = ("mean_relative", "mean_uncertainty_coefficient")
-
 FEW_UNITS = f"fewer than {MIN_SAMPLE} units: no interval"
 
 
