@@ -38,7 +38,8 @@ def test_nothing_computable_is_said():
         "separability": pd.DataFrame({
             "area": ["A"], "code": ["count"], "accuracy": [np.nan], "q_value": [np.nan],
             "chance": [0.1]}),
-        "separability_onset": pd.DataFrame({"area": ["A"], "onset_ms": [np.nan]}),
+        "separability_latency": pd.DataFrame({"area": ["A"], "latency_ms": [np.nan]}),
+        "separability_between_areas": pd.DataFrame(),
     }
     for pipeline in PIPELINES.values():
         sentence = pipeline.findings(empty, True)
@@ -46,12 +47,21 @@ def test_nothing_computable_is_said():
         assert sentence.startswith("No ") or "could not" in sentence
 
 
-def test_the_best_area_is_named():
+def test_areas_are_compared_at_equal_numbers_of_units():
     table = pd.DataFrame({"area": ["A", "A", "B"], "code": ["active", "count", "count"],
-                          "accuracy": [0.3, 0.7, 0.2], "chance": 0.25,
-                          "q_value": [0.3, 0.01, 0.6]})
-    onsets = pd.DataFrame({"area": ["A", "B"], "onset_ms": [40.0, 31.5]})
+                          "accuracy": [0.3, 0.7, 0.2], "q_value": [0.3, 0.01, 0.6],
+                          "duration_accuracy": 0.4, "duration_p_value": 0.01})
+    latencies = pd.DataFrame({"area": ["A", "B"], "latency_ms": [40.0, 31.5]})
+    between = pd.DataFrame({
+        "area": ["A", "A", "B"], "other_area": ["B", "C", "C"], "code": "count",
+        "n_units": [12, 12, 0], "accuracy": [0.3, 0.3, np.nan],
+        "other_accuracy": [0.6, 0.5, np.nan], "difference": [-0.3, -0.2, np.nan],
+        "q_value": [0.01, 0.2, np.nan]})
     sentence = PIPELINES["separability"].findings(
-        {"separability": table, "separability_onset": onsets}, False)
-    assert "in 1 of 2 areas, best from A (70% right from spike counts, 25% by chance)" in sentence
-    assert sentence.endswith(", earliest from B, 31.5 ms after the onset.")
+        {"separability": table, "separability_latency": latencies,
+         "separability_between_areas": between}, False)
+    assert sentence.startswith("The class is decodable from 1 of 2 areas; the durations of the "
+                               "response windows alone give 40% (p = 0.01); ")
+    assert ("at equal numbers of units (12), the largest accuracy is that of B, 60% from spike "
+            "counts, significantly above 1 of 1 other areas") in sentence
+    assert sentence.endswith("; it is first decodable from B, 31.5 ms after the onset.")

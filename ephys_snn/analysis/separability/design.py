@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ephys_snn.analysis.classes import label_codes
-from ephys_snn.analysis.separability.decoding import assign_folds, choose_folds, permuted_classes
-from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling
+from ephys_snn.analysis.separability.folds import assign_folds, choose_folds, permuted_classes
+from ephys_snn.analysis.surrogates import FEW_BLOCKS, SINGLE_TRIALS, Relabelling
 from ephys_snn.analysis.trial_subsets import keep_windows, proportional_trials
 from ephys_snn.errors import InputError
 from ephys_snn.recording import DECISION_NOTE, Recording, Responses, ResponseWindows
@@ -18,6 +18,7 @@ from ephys_snn.recording import DECISION_NOTE, Recording, Responses, ResponseWin
 CODES = {"active": "which units are active", "latency": "first-spike latencies",
          "count": "spike counts"}  # with their names in words
 LEVEL = 0.05  # of significance
+FEW_RUNS = 3  # of a class along the session; with fewer, a trend alone can separate classes
 MIN_MATCHED = 10  # units; areas with fewer do not set the number that `match_units` draws
 
 
@@ -29,30 +30,38 @@ class SeparabilitySettings:
     ----------
     n_folds : int
         Folds of the cross-validation.
+    n_repeats : int
+        Random assignments of the trials to folds, over which accuracies are averaged.
     n_permutations : int
         Permutations of the labels.
     relabelling : Relabelling
         How labels change places; blocks of neighbouring trials stay together in folds, too.
     match_units : int or None
-        Draw so many units from every area; 0: as many as the smallest area has; None: all units.
+        Decode from so many units of every area; 0: as many as the smallest area has; None: all
+        units, and areas are compared at as many as the smallest has.
     n_draws : int
-        Random draws of units that are averaged, with `match_units`.
+        Random draws of units that are averaged, where areas have more.
     n_steps : int
         Ends of the window over time.
+    n_bins : int
+        Time bins of the cross-temporal decoding; 0: none.
     time_code : str or None
-        The code over time, one of `CODES`; None: latency where no unit spikes twice in a window,
-        because once all units have spiked, their counts say nothing any more; else count.
+        The code over time, between areas and of the confusions, one of `CODES`; None: latency
+        where no unit spikes twice in a window, because once all units have spiked, their counts
+        say nothing any more; else count.
     max_trials : int
         More trials are thinned out to this number, every class in proportion.
     seed : int
     """
 
     n_folds: int = 5
+    n_repeats: int = 5
     n_permutations: int = 100
     relabelling: Relabelling = SINGLE_TRIALS
     match_units: int | None = None
     n_draws: int = 10
     n_steps: int = 16
+    n_bins: int = 0
     time_code: str | None = None
     max_trials: int = 1000
     seed: int = 0
@@ -69,14 +78,21 @@ class Design(NamedTuple):
     classes : tuple of str
     labellings : (1 + permutation, trial) int
         Index into `classes`; first the true ones.
-    fold : (trial,) int
+    folds : (assignment, trial) int
+        The first is that of the permutations.
+    block : (trial,) int
+        Neighbouring trials of equal value may be right or wrong together because of drift.
+    code : str
+        The one code in which areas are followed over time and compared.
     notes : list of str
     """
 
     windows: ResponseWindows
     classes: tuple[str, ...]
     labellings: np.ndarray
-    fold: np.ndarray
+    folds: np.ndarray
+    block: np.ndarray
+    code: str
     notes: list[str]
 
     @property
@@ -92,13 +108,34 @@ def plan(recording: Recording, windows: ResponseWindows, settings: SeparabilityS
     Raises
     ------
     InputError
-        If fewer than two classes have two trials, or there are fewer blocks than folds.
+        If fewer than two classes have two trials, or there are too few blocks.
     """
     rng = np.random.default_rng(settings.seed)
-    notes = []
     label = recording.trials.label[windows.used]
+    trials, n_folds, notes = _choose_trials(label, settings, rng)
+    relabelling = settings.relabelling
+    if relabelling.block_trials > 1:  # a block of neighbours shrinks with the trials
+        relabelling = replace(relabelling, block_trials=max(
+            1, round(relabelling.block_trials * len(trials) / len(label))))
+    classes = tuple(name for name in recording.trials.classes if name in set(label[trials]))
+    true = label_codes(label[trials], classes)
+    folds = np.stack([assign_folds(true, n_folds, rng, relabelling)
+                      for _ in range(settings.n_repeats)])
+    relabelling.check(len(trials))
+    notes += relabelling.limits(len(trials)) + _runs(true, relabelling)
+    labellings = permuted_classes(true, folds[0], settings.n_permutations, rng, relabelling)
+    windows = keep_windows(windows, trials)
+    length = -(-len(trials) // FEW_BLOCKS) if relabelling.shift else relabelling.block_trials
+    return Design(windows, classes, labellings, folds, np.arange(len(trials)) // length,
+                  settings.time_code or _main_code(recording, windows), notes)
+
+
+def _choose_trials(label: np.ndarray, settings: SeparabilitySettings, rng: np.random.Generator
+                   ) -> tuple[np.ndarray, int, list[str]]:
+    """Positions of the trials to decode, the number of folds, and what was left out and why."""
     names, codes, sizes = np.unique(label, return_inverse=True, return_counts=True)
     n_folds, kept = choose_folds(sizes, settings.n_folds)
+    notes = []
     if not kept.all():
         left_out = ", ".join(f"'{name}' ({size})" for name, size
                              in zip(names[~kept], sizes[~kept], strict=True))
@@ -107,25 +144,37 @@ def plan(recording: Recording, windows: ResponseWindows, settings: SeparabilityS
     if n_folds < settings.n_folds:
         notes.append(f"{n_folds} folds instead of {settings.n_folds}: a class must have a trial "
                      f"in every fold, and the smallest has {sizes[kept].min()}")
-    trials, relabelling = np.flatnonzero(kept[codes]), settings.relabelling
+    trials = np.flatnonzero(kept[codes])
     if len(trials) > settings.max_trials:
         thinned = proportional_trials(label[trials], settings.max_trials, rng, least=n_folds)
-        # A block of neighbours shrinks with the trials.
-        relabelling = replace(relabelling, block_trials=max(
-            1, round(relabelling.block_trials * len(thinned) / len(trials))))
         notes.append(f"{len(thinned)} of {len(trials)} trials are decoded, every class in "
                      "proportion, to save time (--max-trials)")
         trials = trials[thinned]
-    classes = tuple(name for name in recording.trials.classes if name in set(names[kept]))
-    true = label_codes(label[trials], classes)
-    fold = assign_folds(true, n_folds, rng, relabelling.block_trials)
-    labellings = permuted_classes(true, fold, settings.n_permutations, rng, relabelling)
-    return Design(keep_windows(windows, trials), classes, labellings, fold, notes)
+    return trials, n_folds, notes
 
 
-def draw_units(recording: Recording, design: Design, settings: SeparabilitySettings
-               ) -> dict[str, list[np.ndarray] | str]:
+def _runs(true: np.ndarray, relabelling: Relabelling) -> list[str]:
+    """A warning where a class came so rarely in a row that no exchange parts it from drift."""
+    begins = np.append(True, true[1:] != true[:-1])
+    fewest = np.bincount(true[begins]).min()
+    return [f"some class came in only {fewest} {'run' if fewest == 1 else 'runs'} of successive "
+            "trials: no exchange of labels parts what differs between classes from what drifts "
+            "along the recording"
+            ] if relabelling != SINGLE_TRIALS and fewest < FEW_RUNS else []
+
+
+def _main_code(recording: Recording, windows: ResponseWindows) -> str:
+    return "count" if recording.responses(windows).count.max(initial=0) > 1 else "latency"
+
+
+def draw_units(recording: Recording, design: Design, settings: SeparabilitySettings,
+               matched: bool) -> dict[str, list[np.ndarray] | str]:
     """Which units of every area are decoded: one or more draws, or why none can be.
+
+    Parameters
+    ----------
+    matched : bool
+        Equally many units of every area, else all units.
 
     Returns
     -------
@@ -140,7 +189,7 @@ def draw_units(recording: Recording, design: Design, settings: SeparabilitySetti
             reasons[area] = DECISION_NOTE
         else:
             members[area] = units[~deciding[units]]
-    if settings.match_units is None:
+    if not matched:
         return reasons | {area: [units] for area, units in members.items()}
     sizes = [len(units) for units in members.values()]
     number = settings.match_units or min([n for n in sizes if n >= MIN_MATCHED] or sizes,

@@ -1,4 +1,5 @@
-"""How well the class is decodable from each area, from when on, and how far classes are apart."""
+"""How well the class is decodable from each area, from when on, and how far classes are apart;
+which classes are taken for which; whether decoders of one time decode at another."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -14,11 +17,15 @@ from matplotlib.ticker import PercentFormatter
 
 from ephys_snn.analysis.separability.design import CODES, LEVEL
 from ephys_snn.analysis.separability.separability import Separability
+from ephys_snn.analysis.separability.words import accuracies
 from ephys_snn.analysis.style import NULL_COLOR, figure_style, new_figure
 
 CODE_COLORS = {"active": "#222222", "latency": "#E69F00", "count": "#CC79A7"}
 CODE_MARKERS = {"active": "o", "latency": "s", "count": "^"}
 DODGE = 0.2  # between the codes of one area, of the distance between areas
+MATCHED_COLOR = "#0072B2"
+MOST_NAMES = 20  # classes that are named beside a matrix
+MOST_COLUMNS = 4  # matrices in a row
 BAND = {"color": NULL_COLOR, "alpha": 0.35, "linewidth": 0}
 
 
@@ -46,7 +53,7 @@ def plot_separability(result: Separability, areas_ordered: bool, title: str) -> 
                         areas_ordered)
         _plot_distances(figure.add_subplot(grid[2]), result, areas)
         figure.suptitle(title, x=0.01, ha="left")
-        figure.legend(handles=_legend(), loc="outside lower center", ncols=6)
+        figure.legend(handles=_legend(result), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -72,6 +79,9 @@ def _plot_accuracy(axes: Axes, result: Separability, areas: list[str]) -> None:
         axes.errorbar(x, rows["accuracy"], spread, fmt="none", color=CODE_COLORS[code],
                       linewidth=1)
         _plot_points(axes, x, rows["accuracy"], rows["q_value"] < LEVEL, code)
+    matched = accuracies(result.between_areas)
+    axes.plot([areas.index(area) + 2 * DODGE for area in matched.index], matched, "D",
+              color=MATCHED_COLOR, markersize=4)
     axes.set(ylabel=f"balanced accuracy ({result.n_folds}-fold cross-validation)",
              ylim=(0, 1.03), title=f"Can the class be decoded? ({len(result.classes)} classes)")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
@@ -83,13 +93,13 @@ def _plot_latencies(axes: Axes, result: Separability, areas: list[str], areas_or
     colors = area_colors(areas, areas_ordered)
     last = result.over_time["end_ms"].max()
     for y, row in enumerate(result.latencies.itertuples()):
-        if np.isfinite(row.onset_ms):
-            bounded = np.isfinite(row.onset_high_ms)
-            axes.plot([row.onset_low_ms, row.onset_high_ms if bounded else last], [y, y],
+        if np.isfinite(row.latency_ms):
+            bounded = np.isfinite(row.latency_high_ms)
+            axes.plot([row.latency_low_ms, row.latency_high_ms if bounded else last], [y, y],
                       color=colors[row.area], linewidth=2, solid_capstyle="butt")
             if not bounded:
                 axes.plot(last, y, ">", color=colors[row.area], markersize=5)
-            axes.plot(row.onset_ms, y, "o", color=colors[row.area], markersize=4)
+            axes.plot(row.latency_ms, y, "o", color=colors[row.area], markersize=4)
         else:
             reason = "not computable" if row.note.startswith("not computable") else "never"
             axes.text(last, y, reason, color="#666666", fontsize=7, va="center", ha="right")
@@ -131,12 +141,101 @@ def _plot_distances(axes: Axes, result: Separability, areas: list[str]) -> None:
               color="#444444", va="top")
 
 
-def _legend() -> list[Artist]:
+def plot_confusion(result: Separability, title: str) -> Figure:
+    """What the trials of each class are decoded as: a matrix per area.
+
+    Parameters
+    ----------
+    result : Separability
+    title : str
+        Which recording, and which response window.
+    """
+    classes = list(result.classes)
+    matrices = {area: rows.pivot(index="class", columns="decoded_class", values="fraction")
+                .loc[classes, classes].to_numpy()
+                for area, rows in result.confusion.groupby("area", sort=False)}
+    with figure_style():
+        figure, panels = _matrix_panels(list(matrices), title)
+        for axes, matrix in zip(panels, matrices.values(), strict=True):
+            image = axes.imshow(matrix, cmap="Greys", vmin=0, vmax=1)
+            named = range(len(classes)) if len(classes) <= MOST_NAMES else []
+            names = [classes[place] for place in named]
+            turned = 90 if max(map(len, names), default=0) > 2 else 0
+            axes.set_xticks(named, names, fontsize=7, rotation=turned)
+            axes.set_yticks(named, names, fontsize=7)
+            axes.set(xlabel="decoded class")
+        panels[0].set(ylabel="class of the trial")
+        _matrix_bar(figure, image, panels, "share of the trials of a class")
+    return figure
+
+
+def plot_cross_temporal(result: Separability, title: str) -> Figure:
+    """Accuracy of decoders trained in one bin and tested in another: a matrix per area.
+
+    Parameters
+    ----------
+    result : Separability
+        With `cross_temporal`.
+    title : str
+        Which recording, and which response window.
+    """
+    table = result.cross_temporal[result.cross_temporal["accuracy"].notna()]
+    starts = np.unique(table["train_start_ms"])
+    edges = np.append(starts, table["train_stop_ms"].max())
+    chance = 1 / len(result.classes)
+    norm = CenteredNorm(chance, np.abs(table["accuracy"] - chance).max() or chance)
+    areas = list(dict.fromkeys(table["area"]))
+    with figure_style():
+        figure, panels = _matrix_panels(areas, title)
+        for axes, area in zip(panels, areas, strict=True):
+            rows = table[table["area"] == area]
+            accuracy, p_value = (rows.pivot(index="train_start_ms", columns="test_start_ms",
+                                            values=column).to_numpy()
+                                 for column in ("accuracy", "p_value_corrected"))
+            image = axes.pcolormesh(edges, edges, accuracy, cmap="RdBu_r", norm=norm)
+            train, test = np.nonzero(p_value < LEVEL)
+            middle = (edges[:-1] + edges[1:]) / 2
+            axes.plot(middle[test], middle[train], "o", color="#222222", markersize=3, mec="white",
+                      mew=0.4)
+            axes.axline((edges[0], edges[0]), slope=1, color=NULL_COLOR, linewidth=0.6)
+            axes.set(xlabel="tested at (ms after onset)", aspect="equal")
+        panels[0].set(ylabel="trained at (ms after onset)")
+        _matrix_bar(figure, image, panels, f"balanced accuracy; white: guessing; dot: p < {LEVEL:g}"
+                    "\nover all bins and areas")
+    return figure
+
+
+def _matrix_panels(areas: list[str], title: str) -> tuple[Figure, list[Axes]]:
+    """A panel per area."""
+    n_columns = min(len(areas), MOST_COLUMNS)
+    n_rows = -(-len(areas) // n_columns)
+    figure = new_figure(max(2.4 * n_columns + 1.4, 5.2), 2.7 * n_rows + 0.6)
+    panels = [figure.add_subplot(n_rows, n_columns, place + 1) for place in range(len(areas))]
+    for axes, area in zip(panels, areas, strict=True):
+        axes.set_title(area)
+        axes.spines[["top", "right"]].set_visible(True)
+    figure.suptitle(title, x=0.01, ha="left")
+    return figure, panels
+
+
+def _matrix_bar(figure: Figure, image: ScalarMappable, panels: list[Axes], label: str) -> None:
+    bar = figure.colorbar(image, ax=panels, shrink=0.8, aspect=25, pad=0.02)
+    bar.set_label(label)
+    bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    bar.ax.set_ylim(max(0, image.norm.vmin), min(1, image.norm.vmax))
+
+
+def _legend(result: Separability) -> list[Artist]:
     """Handles for what the panels share."""
+    pairs = result.between_areas[result.between_areas["difference"].notna()]
+    matched = [Line2D([], [], color=MATCHED_COLOR, marker="D", linestyle="", markersize=4,
+                      label=f"from {CODES[row.code]} of {row.n_units} units of every area")
+               for row in pairs.head(1).itertuples()]
     hollow = {"marker": "o", "linestyle": "", "mfc": "white", "mec": "#222222"}
     return [
         *(Line2D([], [], color=CODE_COLORS[code], marker=CODE_MARKERS[code], linestyle="",
                  label=f"from {CODES[code]}") for code in CODES),
+        *matched,
         Line2D([], [], **hollow, label=f"not above chance (q ≥ {LEVEL:g})"),
         Line2D([], [], color="#222222", linewidth=1, label="95 % interval"),
         Patch(**BAND, label="chance (95 % of permuted labels)")]

@@ -3,7 +3,8 @@
 The windows are cut at `end` ms after the onset, for growing ends. The decoding latency of an area
 is the first end at which, and at the next one, its accuracy exceeds the threshold that 95 % of the
 permutations stay below at every end and in every area (maximum statistic: Nichols & Holmes 2002,
-doi:10.1002/hbm.1058).
+doi:10.1002/hbm.1058). All curves are of the first assignment of the trials to folds, as the
+permutations are.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ SUSTAINED = 2  # successive ends above chance that make a decoding latency
 N_RESAMPLES = 1000  # bootstrap samples of the trials for the interval of a decoding latency
 TIME_COLUMNS = ("accuracy", "accuracy_low", "accuracy_high", "chance", "chance_95", "p_value",
                 "p_value_corrected")
-LATENCY_COLUMNS = ("onset_ms", "onset_low_ms", "onset_high_ms", "share_with_onset")
+LATENCY_COLUMNS = ("latency_ms", "latency_low_ms", "latency_high_ms", "share_with_latency")
 
 
 class OverTime(NamedTuple):
@@ -41,7 +42,7 @@ class OverTime(NamedTuple):
     table : DataFrame
         A row per area and end of the window: ``separability_over_time.csv``.
     latencies : DataFrame
-        A row per area: ``separability_onset.csv``.
+        A row per area: ``separability_latency.csv``.
     threshold : float
         Accuracy that 95 % of the permutations stay below at every end and in every area.
     """
@@ -66,19 +67,19 @@ def follow_decoding(recording: Recording, design: Design,
     progress : Progress
         Of the areas and ends.
     """
-    code = settings.time_code or (
-        "count" if recording.responses(design.windows).count.max(initial=0) > 1 else "latency")
+    code = design.code
     ends = window_ends(design.windows, settings.n_steps, recording.resolution)
     step = ends[-1] - (ends[-2] if len(ends) > 1 else
                        (design.windows.start - design.windows.onset)[design.windows.used].min())
     cut = [cut_windows(design.windows, end) for end in ends]
     areas = [area for area in recording.areas if not isinstance(draws[area], str)]
     decoded = map_steps(lambda step: decode_draws(
-        encode_draws(recording, step[1], draws[step[0]], code), design.labellings, design.fold),
+        encode_draws(recording, step[1], draws[step[0]], code), design.labellings,
+        design.folds[:1]),
         [(area, windows) for area in areas for windows in cut], progress, "over time")
     curves = {area: decoded[i * len(ends):(i + 1) * len(ends)] for i, area in enumerate(areas)}
     # The same permutations everywhere make the largest of all areas and ends one statistic.
-    largest = np.max([result.accuracy[1:] for result in decoded], axis=0) if areas else np.ones(1)
+    largest = np.max([result.compared[1:] for result in decoded], axis=0) if areas else np.ones(1)
     threshold = float(np.quantile(largest, 1 - LEVEL, method="higher"))
     table = pd.DataFrame([
         {"area": area, "code": code, "end_ms": end, **_time_row(result, largest, design)}
@@ -96,8 +97,8 @@ def follow_decoding(recording: Recording, design: Design,
 
 def _time_row(result: Decoding, largest: np.ndarray, design: Design) -> dict:
     """What ``separability_over_time.csv`` says of an area and an end."""
-    accuracy, null = result.accuracy[0], result.accuracy[1:]
-    values = (accuracy, *accuracy_interval(accuracy, design.class_sizes), null.mean(),
+    accuracy, null = result.accuracy, result.compared[1:]
+    values = (accuracy, *accuracy_interval(accuracy, design.class_sizes, 1), null.mean(),
               np.quantile(null, 1 - LEVEL), permutation_p_value(accuracy, null),
               permutation_p_value(accuracy, largest))
     return dict(zip(TIME_COLUMNS, map(float, values), strict=True))
@@ -105,21 +106,21 @@ def _time_row(result: Decoding, largest: np.ndarray, design: Design) -> dict:
 
 def _decoding_latency(curve: list[Decoding], ends: np.ndarray, threshold: float, design: Design,
                       rng: np.random.Generator) -> dict:
-    """What ``separability_onset.csv`` says of an area that was decoded."""
+    """What ``separability_latency.csv`` says of an area that was decoded."""
     later = np.append(ends, np.inf)
-    latency = later[first_sustained(np.array([r.accuracy[0] for r in curve]) > threshold)]
+    latency = later[first_sustained(np.array([r.accuracy for r in curve]) > threshold)]
     resampled = later[first_sustained(resample_accuracy(
-        np.array([result.correct for result in curve]), design.labellings[0], rng) > threshold)]
+        np.array([r.correct[0] for r in curve]), design.labellings[0], rng) > threshold)]
     share = float(np.isfinite(resampled).mean())
     if np.isinf(latency):
-        return {"share_with_onset": share,
+        return {"share_with_latency": share,
                 "note": "accuracy exceeds chance at no two successive ends"}
     low, high = np.quantile(resampled, [0.025, 0.975], method="nearest")
-    found = {"onset_ms": latency, "onset_low_ms": low, "share_with_onset": share}
+    found = {"latency_ms": latency, "latency_low_ms": low, "share_with_latency": share}
     if np.isinf(high):
         return found | {"note": "no upper limit: accuracy exceeds chance in only "
                                 f"{share:.0%} of the resamples of the trials"}
-    return found | {"onset_high_ms": high, "note": ""}
+    return found | {"latency_high_ms": high, "note": ""}
 
 
 def window_ends(windows: ResponseWindows, n_steps: int, resolution: float | None = None

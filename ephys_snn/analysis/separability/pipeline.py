@@ -22,22 +22,30 @@ def add_options(parser: Options) -> None:
     """Add the options of this pipeline."""
     parser.add_argument("--folds", type=number(int, least=2), default=DEFAULTS.n_folds, metavar="N",
                         help="folds of the cross-validation (default: %(default)s)")
+    parser.add_argument("--repeats", type=number(int, least=1), default=DEFAULTS.n_repeats,
+                        metavar="N", help="random assignments of the trials to folds, over which "
+                        "accuracies are averaged; with few, their intervals are too narrow "
+                        "(default: %(default)s)")
     parser.add_argument("--permutations", type=number(int, least=1), metavar="N",
                         default=DEFAULTS.n_permutations,
                         help="permutations of the labels, for chance; the smallest p is "
                         "1 / (N + 1) (default: %(default)s)")
     parser.add_argument("--match-units", type=number(int, least=1), nargs="?", const=0, metavar="N",
                         help="decode from N units of every area, drawn at random; without N from "
-                        "as many as the smallest area has (default: from all units, which makes "
-                        "areas of different size incomparable)")
+                        "as many as the smallest area has (default: from all units; only areas "
+                        "are compared at as many as the smallest has)")
     parser.add_argument("--draws", type=number(int, least=1), default=DEFAULTS.n_draws, metavar="N",
-                        help="random draws of units that are averaged, with --match-units "
-                        "(default: %(default)s)")
+                        help="random draws of units that are averaged, where an area has more "
+                        "than are decoded (default: %(default)s)")
     parser.add_argument("--steps", type=number(int, least=1), default=DEFAULTS.n_steps, metavar="N",
                         help="ends of the window over time (default: %(default)s)")
     parser.add_argument("--time-code", choices=list(CODES), default=DEFAULTS.time_code,
-                        help="what is decoded over time (default: latency where no unit spikes "
-                        "twice in a trial, else count)")
+                        help="what is decoded over time, between areas and in the confusions "
+                        "(default: latency where no unit spikes twice in a trial, else count)")
+    parser.add_argument("--cross-temporal", type=number(int, least=0), nargs="?", const=8,
+                        default=DEFAULTS.n_bins, metavar="BINS",
+                        help="train decoders in each of so many time bins and test them in all "
+                        "(default: %(default)s, none; without a number: 8)")
     parser.add_argument("--max-trials", type=number(int, least=1), default=DEFAULTS.max_trials,
                         metavar="N", help="decode at most so many trials, every class in "
                         "proportion (default: %(default)s)")
@@ -47,15 +55,20 @@ def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Names
             ) -> PipelineResult:
     """Decoding, distances and their growth with the window, of every area of a recording."""
     settings = SeparabilitySettings(
-        n_folds=args.folds, n_permutations=args.permutations,
+        n_folds=args.folds, n_repeats=args.repeats, n_permutations=args.permutations,
         relabelling=Relabelling(args.block_trials, args.shift_labels),
         match_units=args.match_units, n_draws=args.draws, n_steps=args.steps,
-        time_code=args.time_code, max_trials=args.max_trials, seed=args.seed)
+        n_bins=args.cross_temporal, time_code=args.time_code, max_trials=args.max_trials,
+        seed=args.seed)
     result = measure_separability(recording, windows, settings, progress_bar(args.quiet))
     return PipelineResult(
         name="separability",
         tables={"separability": result.table, "separability_over_time": result.over_time,
-                "separability_onset": result.latencies},
+                "separability_latency": result.latencies,
+                "separability_between_areas": result.between_areas,
+                "separability_confusion": result.confusion,
+                **({} if result.cross_temporal is None else
+                   {"separability_cross_temporal": result.cross_temporal})},
         figures=_draw(recording, windows, result),
         parameters=asdict(settings) | {
             "window": windows.description, "classes": list(result.classes),
@@ -68,13 +81,27 @@ def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Names
 
 
 def _draw(recording: Recording, windows: ResponseWindows, result: Separability) -> dict:
-    from ephys_snn.analysis.separability.figures import plot_separability
+    from ephys_snn.analysis.separability.figures import (
+        plot_confusion,
+        plot_cross_temporal,
+        plot_separability,
+    )
 
     if result.table["accuracy"].isna().all():
         return {}
-    title = (f"{name_of(recording)}: separability in {result.n_trials} trials, "
-             f"{windows.description}")
-    return {"separability": plot_separability(result, recording.areas_ordered, title)}
+    name, where = name_of(recording), f"in {result.n_trials} trials, {windows.description}"
+    figures = {"separability": plot_separability(result, recording.areas_ordered,
+                                                 f"{name}: separability {where}")}
+    if len(result.confusion):
+        code = CODES[result.confusion["code"].iloc[0]]
+        figures["separability_confusion"] = plot_confusion(
+            result, f"{name}: classes decoded from {code}\n{where}")
+    across = result.cross_temporal
+    if across is not None and across["accuracy"].notna().any():
+        n_trials = int(across["n_trials"].max())
+        figures["separability_cross_temporal"] = plot_cross_temporal(
+            result, f"{name}: decoding across time\nin {n_trials} trials")
+    return figures
 
 
 PIPELINE = Pipeline(

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.covariance import LedoitWolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import balanced_accuracy_score
@@ -11,15 +9,14 @@ from sklearn.preprocessing import StandardScaler
 
 from ephys_snn.analysis.separability.decoding import (
     accuracy_interval,
-    assign_folds,
     balanced_accuracy,
-    choose_folds,
     decode,
-    permuted_classes,
+    decode_draws,
+    decode_elsewhere,
+    effective_trials,
 )
+from ephys_snn.analysis.separability.folds import assign_folds, permuted_classes
 from ephys_snn.analysis.statistics import permutation_p_value
-from ephys_snn.analysis.surrogates import Relabelling
-from ephys_snn.errors import InputError
 
 
 class _PlusRidge:
@@ -99,40 +96,6 @@ def test_a_unit_that_names_the_trial_does_not_tell_its_class():
     assert permutation_p_value(decoded.accuracy[0], decoded.accuracy[1:]) > 0.05
 
 
-@pytest.mark.parametrize(("block_trials", "drift"), [(1, False), (10, True)])
-def test_p_values_are_calibrated_on_labels_that_mean_nothing(block_trials, drift):
-    rng = np.random.default_rng(3)
-    p_values, accuracies, chances = [], [], []
-    for _ in range(80):
-        features = rng.normal(size=(120, 6))
-        classes = rng.choice(3, 120, p=[0.5, 0.3, 0.2])
-        if drift:  # slow responses and slow labels that know nothing of each other
-            features = np.cumsum(features, axis=0)
-            classes = np.repeat(rng.integers(3, size=24), 5)
-        fold = assign_folds(classes, 4, rng, block_trials)
-        labellings = permuted_classes(classes, fold, 39, rng, Relabelling(block_trials))
-        decoded = decode(features, labellings, fold)
-        p_values.append(permutation_p_value(decoded.accuracy[0], decoded.accuracy[1:]))
-        accuracies.append(decoded.accuracy[0])
-        chances.append(decoded.accuracy[1:].mean())
-    assert np.mean(np.array(p_values) <= 0.05) <= 0.10
-    assert abs(np.mean(accuracies) - np.mean(chances)) < 0.02
-    assert 0.35 < np.mean(p_values) < 0.68
-
-
-def test_drift_deceives_without_blocks():
-    """The control of the test above: single trials permuted find what is not there."""
-    rng = np.random.default_rng(4)
-    found = 0
-    for _ in range(20):
-        features = np.cumsum(rng.normal(size=(120, 6)), axis=0)
-        classes = np.repeat(rng.integers(3, size=24), 5)
-        fold = assign_folds(classes, 4, rng)
-        accuracy = decode(features, permuted_classes(classes, fold, 39, rng), fold).accuracy
-        found += permutation_p_value(accuracy[0], accuracy[1:]) <= 0.05
-    assert found > 15
-
-
 def test_the_majority_gains_nothing():
     rng = np.random.default_rng(5)
     classes = np.repeat([0, 1], [90, 10])
@@ -143,31 +106,6 @@ def test_the_majority_gains_nothing():
     assert balanced_accuracy(np.zeros((1, 100), dtype=int), classes[None])[0] == pytest.approx(0.5)
 
 
-@given(sizes=st.lists(st.integers(2, 12), min_size=2, max_size=5), n_folds=st.integers(2, 6),
-       seed=st.integers(0, 100))
-@settings(max_examples=50, deadline=None)
-def test_permutations_leave_every_fold_its_classes(sizes, n_folds, seed):
-    n_folds, kept = choose_folds(np.array(sizes), n_folds)
-    classes = np.repeat(np.arange(kept.sum()), np.array(sizes)[kept])
-    rng = np.random.default_rng(seed)
-    fold = assign_folds(classes, n_folds, rng)
-    labellings = permuted_classes(classes, fold, 5, rng)
-    np.testing.assert_array_equal(labellings[0], classes)
-    for number in range(n_folds):
-        assert set(classes[fold == number]) == set(range(kept.sum()))
-        expected = np.sort(classes[fold == number])
-        for labelling in labellings:
-            np.testing.assert_array_equal(np.sort(labelling[fold == number]), expected)
-
-
-def test_blocks_stay_in_one_fold():
-    classes = np.tile([0, 1], 50)
-    fold = assign_folds(classes, 5, np.random.default_rng(0), block_trials=4)
-    assert all(len(set(fold[i:i + 4])) == 1 for i in range(0, 100, 4))
-    with pytest.raises(InputError, match="block-trials 30 makes 4 blocks of 100 trials"):
-        assign_folds(classes, 5, np.random.default_rng(0), block_trials=30)
-
-
 def test_class_that_is_missing_from_the_training_is_never_decoded():
     classes = np.repeat([0, 1], 10)
     features = np.random.default_rng(0).normal(size=(20, 2)) + 5 * classes[:, None]
@@ -175,29 +113,63 @@ def test_class_that_is_missing_from_the_training_is_never_decoded():
     np.testing.assert_array_equal(decoded.classes[0], 1 - classes)
 
 
-@pytest.mark.parametrize("sizes", [[30], [30, 1], [1, 1, 1], []])
-def test_too_few_classes_is_an_error(sizes):
-    with pytest.raises(InputError, match="at least two classes of at least two trials"):
-        choose_folds(np.array(sizes, dtype=int), 5)
-
-
-@pytest.mark.parametrize(("sizes", "n_folds", "kept"), [
-    ([20, 20, 20], 5, [1, 1, 1]), ([50, 50, 2], 5, [1, 1, 0]), ([4] * 10 + [5, 5], 4, [1] * 12),
-    ([2, 2], 2, [1, 1]), ([50, 50] + [1] * 30, 5, [1, 1] + [0] * 30)])
-def test_folds_follow_the_sizes_of_the_classes(sizes, n_folds, kept):
-    assert choose_folds(np.array(sizes), 5)[0] == n_folds
-    np.testing.assert_array_equal(choose_folds(np.array(sizes), 5)[1], np.array(kept, dtype=bool))
-
-
-def test_interval_is_wilsons_and_covers():
-    from scipy.stats import binomtest
-
-    expected = binomtest(45, 60).proportion_ci(method="wilson")
-    np.testing.assert_allclose(accuracy_interval(0.75, [20, 20, 20]), expected, rtol=1e-5)
-    assert accuracy_interval(1.0, [15] * 10)[0] < 0.98  # all right is not certainly all right
+def test_balanced_accuracy_varies_as_a_plain_one_on_effective_trials():
     rng = np.random.default_rng(0)
     sizes, truth = np.array([60, 20, 10]), 0.7
-    recall = rng.binomial(sizes, truth, size=(2000, 3)) / sizes
-    inside = [low <= truth <= high for low, high in
-              (accuracy_interval(value, sizes) for value in recall.mean(axis=1))]
-    assert 0.92 < np.mean(inside) < 0.98
+    recall = rng.binomial(sizes, truth, size=(20000, 3)) / sizes
+    assert recall.mean(axis=1).var() == pytest.approx(
+        truth * (1 - truth) / effective_trials(sizes), rel=0.03)
+    assert accuracy_interval(1.0, [15] * 10, 5)[0] < 0.98  # all right is not certainly all right
+
+
+@pytest.mark.parametrize(("n_repeats", "n_recordings"), [(1, 150), (5, 60)])
+def test_interval_covers_the_accuracy_to_be_expected(n_repeats, n_recordings):
+    """Of decoders trained on so many trials: the mean over recordings of the same area."""
+    rng = np.random.default_rng(n_repeats)
+    classes = np.repeat(np.arange(4), 15)
+    tuning = 0.8 * rng.normal(size=(4, 10))
+    accuracies = []
+    for _ in range(n_recordings):
+        features = (tuning[classes] + rng.normal(size=(60, 10)) > 0.3).astype(float)
+        folds = np.stack([assign_folds(classes, 5, rng) for _ in range(n_repeats)])
+        accuracies.append(decode_draws([features], classes[None], folds).accuracy)
+    truth = np.mean(accuracies)
+    assert 0.4 < truth < 0.8
+    intervals = np.array([accuracy_interval(each, [15] * 4, n_repeats) for each in accuracies])
+    assert np.mean((intervals[:, 0] <= truth) & (truth <= intervals[:, 1])) >= 0.9
+    assert 0.9 < np.ptp(intervals, axis=1).mean() / (2 * 1.96 * np.std(accuracies)) < 1.3
+
+
+def test_repeats_and_draws_are_averaged_and_the_confusion_counts():
+    rng = np.random.default_rng(8)
+    classes = rng.permutation(np.repeat(np.arange(3), [8, 10, 12]))
+    draws = [rng.normal(size=(30, 4)) + classes[:, None] for _ in range(2)]
+    folds = np.stack([assign_folds(classes, 4, rng) for _ in range(2)])
+    labellings = permuted_classes(classes, folds[0], 3, rng)
+    result = decode_draws(draws, labellings, folds)
+    # The first assignment decodes both draws, the other one the second draw.
+    first = [decode(features, labellings, folds[0]) for features in draws]
+    other = decode(draws[1], labellings, folds[1])
+    np.testing.assert_allclose(result.compared, np.mean([each.accuracy for each in first], axis=0))
+    assert result.accuracy == pytest.approx((result.compared[0] + other.accuracy[0]) / 2)
+    np.testing.assert_allclose(result.confusion.sum(axis=1), 1)
+    assert np.diag(result.confusion).mean() == pytest.approx(result.accuracy)
+    taken = [np.mean(each.classes[0][classes == 2] == 1) for each in (*first, other)]
+    assert result.confusion[2, 1] == pytest.approx((np.mean(taken[:2]) + taken[2]) / 2)
+    np.testing.assert_allclose(result.correct[1], other.classes[0] == classes)
+
+
+def test_decoders_are_tested_elsewhere_on_trials_they_were_not_trained_on():
+    rng = np.random.default_rng(9)
+    classes = rng.permutation(np.repeat(np.arange(3), 20))
+    features = rng.normal(size=(60, 5)) + 2 * np.eye(3, 5)[classes]
+    fold = assign_folds(classes, 5, rng)
+    moved = rng.permutation(5)
+    elsewhere = np.stack([features, features[:, moved]])
+    decoded = decode_elsewhere(features, elsewhere, classes[None], fold)
+    np.testing.assert_array_equal(decoded[0], decode(features, classes[None], fold).classes)
+    for number in range(5):  # another fold at a time, by fitting anew on features as they are
+        held_out = fold == number
+        both = np.where(held_out[:, None], elsewhere[1], features)
+        again = decode(both, classes[None], fold).classes[0, held_out]
+        np.testing.assert_array_equal(decoded[1, 0, held_out], again)

@@ -9,7 +9,9 @@ from builders import analysis_options, recording_of_layers
 from ephys_snn.analysis.runner import run
 from ephys_snn.analysis.separability.design import SeparabilitySettings, encode
 from ephys_snn.analysis.separability.pipeline import PIPELINE, add_options, analyse
-from ephys_snn.analysis.separability.separability import measure_separability
+from ephys_snn.analysis.separability.separability import SINGLE_SPIKES, measure_separability
+from ephys_snn.analysis.separability.words import findings, limits, summarise
+from ephys_snn.analysis.statistics import false_discovery_q
 from ephys_snn.errors import InputError
 from ephys_snn.recording import Responses, decision_windows, epoch_windows, fixed_windows
 
@@ -57,12 +59,37 @@ def test_what_is_planted_is_found_and_in_the_right_code(found):
     assert np.isnan(when.loc["active", "accuracy"])
 
 
+def test_single_spikes_are_one_test_in_two_codes(found):
+    computed = found.table[found.table["accuracy"].notna()]
+    active, count = (computed[computed["code"] == code].set_index("area")
+                     for code in ("active", "count"))
+    assert (count["note"] == SINGLE_SPIKES).all() and len(count) == 3
+    columns = ["accuracy", "q_value", "distance_ratio", "distance_q_value"]
+    pd.testing.assert_frame_equal(active[columns], count[columns])
+    tests = computed[computed["code"] != "count"]
+    for name in ("", "distance_"):
+        np.testing.assert_allclose(tests[f"{name}q_value"],
+                                   false_discovery_q(tests[f"{name}p_value"]))
+
+
+def test_confusions_are_of_the_code_over_time(found):
+    confusion = found.confusion
+    assert (confusion["code"] == "latency").all() and len(confusion) == 4 * 9
+    right = confusion[confusion["class"] == confusion["decoded_class"]]
+    accuracy = rows_of(found.table[found.table["code"] == "latency"], "when")["accuracy"]
+    assert right.loc[right["area"] == "when", "fraction"].mean() == pytest.approx(accuracy.item())
+    one = confusion[confusion["area"] == "one"].pivot(
+        index="class", columns="decoded_class", values="fraction")
+    assert one.loc["a", "a"] == 1 and one.loc["b", "c"] + one.loc["c", "b"] > 0.5
+    assert (confusion["n_trials"] == 30).all()
+
+
 def test_what_is_not_planted_is_not_found(found):
     nothing = rows_of(found.table, "nothing")
     assert (nothing["q_value"] > 0.05).all()
     assert (nothing["accuracy"] - 1 / 3).abs().max() < 0.2
     assert (nothing["distance_ratio"] - 1).abs().max() < 0.05
-    assert np.isnan(found.latencies.set_index("area").loc["nothing", "onset_ms"])
+    assert np.isnan(found.latencies.set_index("area").loc["nothing", "latency_ms"])
 
 
 def test_area_without_spikes_and_area_of_one_unit(found):
@@ -76,7 +103,7 @@ def test_area_without_spikes_and_area_of_one_unit(found):
 def test_no_statistic_is_missing_without_a_word(found):
     statistics = found.table.drop(columns="note").isna().any(axis=1)
     assert (found.table.loc[statistics, "note"] != "").all()
-    missing = found.latencies[["onset_ms", "onset_high_ms"]].isna().any(axis=1)
+    missing = found.latencies[["latency_ms", "latency_high_ms"]].isna().any(axis=1)
     assert (found.latencies.loc[missing, "note"] != "").all()
     assert found.over_time.notna().all(axis=None)
 
@@ -117,12 +144,13 @@ def test_the_decoding_latency_is_when_the_class_is_planted():
         recording, fixed_windows(recording.trials, 0, 80),
         SeparabilitySettings(n_permutations=99, n_steps=16, time_code="active"))
     latencies = result.latencies.set_index("area")
-    assert latencies.loc["early", "onset_ms"] == pytest.approx(25)  # the first end after 20.5
-    assert latencies.loc["late", "onset_ms"] == pytest.approx(65)
-    assert latencies.loc["early", "onset_low_ms"] <= 25 <= latencies.loc["early", "onset_high_ms"]
+    assert latencies.loc["early", "latency_ms"] == pytest.approx(25)  # the first end after 20.5
+    assert latencies.loc["late", "latency_ms"] == pytest.approx(65)
+    early = latencies.loc["early"]
+    assert early["latency_low_ms"] <= 25 <= early["latency_high_ms"]
     assert latencies.loc["early", "step_ms"] == pytest.approx(5)
-    last = result.over_time.groupby("area")["accuracy"].last()
-    whole = result.table[result.table["code"] == "active"].set_index("area")["accuracy"]
+    last = result.over_time.groupby("area")["p_value"].last()
+    whole = result.table[result.table["code"] == "active"].set_index("area")["p_value"]
     pd.testing.assert_series_equal(last, whole, check_names=False)
 
 
@@ -139,7 +167,13 @@ def test_silence_is_the_latest_latency_and_does_not_tell_the_trials_duration():
     recording = recording_of({"hidden": times, "output": decisions}, labels, decisions=decisions)
     result = measure_separability(recording, decision_windows(recording.trials), QUICK)
     assert rows_of(result.table, "hidden").loc["latency", "p_value"] > 0.05
-    assert result.duration_accuracy == pytest.approx(1.0)  # and the control says the danger
+    # And the control says the danger.
+    assert result.table["duration_accuracy"].min() == pytest.approx(1)
+    assert (result.table["duration_p_value"] < 0.05).all()
+    told = [*findings({"separability": result.table, "separability_latency": result.latencies,
+                       "separability_between_areas": result.between_areas}, True).split("; "),
+            *summarise(result), *limits(result, QUICK, decision_windows(recording.trials))]
+    assert sum("durations of the response windows alone give 100%" in line for line in told) == 3
     assert rows_of(result.table, "output")["note"].str.contains("make the decision").all()
 
 
@@ -201,11 +235,14 @@ def options(*argv):
 
 
 def test_pipeline_says_what_was_found_and_what_limits_it(planted):
-    result = analyse(planted, epoch_windows(planted.trials), options())
-    assert set(result.tables) == {"separability", "separability_over_time", "separability_onset"}
-    assert set(result.figures) == {"separability"}
+    result = analyse(planted, epoch_windows(planted.trials), options("--cross-temporal", "4"))
+    assert set(result.tables) == {
+        "separability", *(f"separability_{table}" for table in (
+            "over_time", "latency", "between_areas", "confusion", "cross_temporal"))}
+    assert set(result.figures) == {"separability", "separability_confusion",
+                                   "separability_cross_temporal"}
     assert any("from which units are active: who" in line for line in result.summary)
-    assert any("--match-units" in line for line in result.warnings)
+    assert any("not comparable between areas" in line for line in result.warnings)
     assert any(line.startswith("silent: not computable") for line in result.warnings)
 
 
@@ -213,7 +250,8 @@ def test_pipeline_without_any_spikes_says_so(planted):
     result = analyse(planted, fixed_windows(planted.trials, 80, 85), options())
     assert not result.figures
     assert result.summary == ["The class could be decoded from no area; the notes say why."]
-    assert sum("no spikes in the response window" in line for line in result.warnings) == 5
+    assert ("who, when, nothing, silent, one: not computable: no spikes in the response window"
+            in result.warnings)
 
 
 def test_steinmetz_at_chance_before_and_above_after_the_response(shared, tmp_path, capsys):
@@ -221,7 +259,7 @@ def test_steinmetz_at_chance_before_and_above_after_the_response(shared, tmp_pat
     tables = {}
     for window in (("0", "40"), ("50", "400")):
         status = run(PIPELINE, [str(path), "--window", *window, "--out", str(tmp_path / window[0]),
-                       "--steps", "2", "--permutations", "59", "--quiet"])
+                       "--steps", "2", "--permutations", "59", "--repeats", "2", "--quiet"])
         assert status == 0
         tables[window] = pd.read_csv(tmp_path / window[0] / "separability.csv")
     assert (tables["0", "40"]["q_value"] > 0.05).all()
