@@ -96,11 +96,10 @@ def judge_brain(path: Path | None, folder: Path, options: list[str]) -> Verdict:
     tables = analyse(path, folder, *options)
     packets = tables["synchrony"]["active_units"].notna().sum()
     informative = (tables["information_gain"]["q_value"] < 0.05).sum()
-    decoded = (tables["separability"]["q_value"] < 0.05).sum()
+    decoded = tables["separability"].groupby("area")["q_value"].min() < 0.05
     return Verdict(bool(packets and "pathways" in tables),
                    f"{path.name}: {informative} of {len(tables['information_gain'])} units tell "
-                   f"the class, it can be decoded in {decoded} of {len(tables['separability'])} "
-                   "combinations of area and code")
+                   f"the class, it is decodable from {decoded.sum()} of {len(decoded)} areas")
 
 
 def show(table: pd.DataFrame) -> str:

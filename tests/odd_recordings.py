@@ -92,7 +92,8 @@ OWN = {
     "pathways": ([], ["--activity", "count"], ["--k", "0"]),
     "separability": ([], ["--folds", "2"], ["--match-units"],
                      ["--match-units", "2"], ["--time-code", "active"], ["--steps", "1"],
-                     ["--max-trials", "5"]),
+                     ["--max-trials", "5"], ["--cross-temporal", "3"],
+                     ["--repeats", "1"], ["--shift-labels"]),
 }
 CHEAP = {
     "synchrony": ["--surrogates", "3", "--elephant-shuffles", "2"],
