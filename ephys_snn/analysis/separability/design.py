@@ -202,7 +202,7 @@ def draw_units(recording: Recording, design: Design, settings: SeparabilitySetti
         rng = np.random.default_rng([settings.seed, i])
         n_draws = 1 if len(units) == number else settings.n_draws
         draws[area] = [np.sort(rng.choice(units, number, replace=False)) for _ in range(n_draws)]
-    if not draws:
+    if settings.match_units and not draws:
         raise InputError(f"--match-units {number}: no area has so many units; the largest has "
                          f"{max(sizes, default=0)}")
     return reasons | draws

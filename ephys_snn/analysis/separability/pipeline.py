@@ -24,8 +24,8 @@ def add_options(parser: Options) -> None:
                         help="folds of the cross-validation (default: %(default)s)")
     parser.add_argument("--repeats", type=number(int, least=1), default=DEFAULTS.n_repeats,
                         metavar="N", help="random assignments of the trials to folds, over which "
-                        "accuracies are averaged; with few, their intervals are too narrow "
-                        "(default: %(default)s)")
+                        "accuracies are averaged; with one, differences between areas seem "
+                        "surer than they are (default: %(default)s)")
     parser.add_argument("--permutations", type=number(int, least=1), metavar="N",
                         default=DEFAULTS.n_permutations,
                         help="permutations of the labels, for chance; the smallest p is "

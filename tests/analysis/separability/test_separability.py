@@ -246,6 +246,14 @@ def test_pipeline_says_what_was_found_and_what_limits_it(planted):
     assert any(line.startswith("silent: not computable") for line in result.warnings)
 
 
+def test_where_every_area_decides_nothing_is_computable():
+    decisions = 1.0 + np.random.default_rng(6).random((20, 2))
+    recording = recording_of({"output": decisions}, np.tile(["a", "b"], 10), decisions=decisions)
+    result = measure_separability(recording, decision_windows(recording.trials), QUICK)
+    assert result.table["note"].str.contains("make the decision").all()
+    assert result.between_areas.empty and result.confusion.empty
+
+
 def test_pipeline_without_any_spikes_says_so(planted):
     result = analyse(planted, fixed_windows(planted.trials, 80, 85), options())
     assert not result.figures
