@@ -91,7 +91,7 @@ class Scenario:
 STATEMENTS = (
     Statement("responsiveness", "has a latency", lambda table: table["latency_ms"].notna().where(
         table["p_value"].notna())),
-    Statement("separability_onset", "is decodable", lambda table: table["onset_ms"].notna()),
+    Statement("separability_latency", "is decodable", lambda table: table["latency_ms"].notna()),
     Statement("pathway_area_links", "pairs linked", lambda table: table["fraction_linked"]),
 )
 
