@@ -1,19 +1,25 @@
-"""Functional coupling: which units of two areas vary together in single trials, and who leads.
+"""Functional coupling: which units of two areas vary together from trial to trial.
 
-What units share because they prefer the same classes is no coupling, so only what is left within
-classes counts, and chance is the shuffle predictor: the trials of one area exchanged for other
-trials of the same class.
+What units share because they prefer the same stimuli, because a trial was long, or because the
+recording drifts is no coupling. So counts are compared with what trials of the same repeats have
+in windows as long, and chance is what is left when the responses of one area change places among
+neighbouring repeats, all its units alike, and are cut off where they come to.
 
-Symbols: x_it, y_jt the responses of unit i and j in trial t, C(t) the class of the trial, bars
-means over the trials of a class, n_c their number, S over all trials.
+Symbols: x_it, y_jt the counts of unit i and j in trial t, which ends at L_t; m_it the mean count
+up to L_t of unit i in all trials of the stimulus or class of t, m_jt that of unit j in the trials
+that t exchanges responses with; D takes away what changes slowly along the recording
+(`without_slow_changes`); sums over all trials.
 
-    S_ij   = S_t (x_it - xbar_iC(t)) (y_jt - ybar_jC(t))          covariation within classes
-    r_ij   = S_ij / sqrt(S_ii S_jj)                               noise correlation
-    V_ij   = S_c S_ii^c S_jj^c / (n_c - 1)                        variance of S_ij over all shuffles
-    z_ij   = S_ij / sqrt(V_ij)
+    x'_i   = D (x_i - m_i),  y'_j = y_j - m_j            residuals
+    S_ij   = sum x'_it y'_jt                             covariation
+    r_ij   = S_ij / sqrt(sum x'_it^2 sum y'_jt^2)        noise correlation
+    z_ij   = S_ij / SD of S_ij over exchanges            its mean over all exchanges is 0
 
-V is exact (Hoeffding 1951, doi:10.1214/aoms/1177729545), so pairs of different rates are
-comparable, and one null distribution, of the z of all pairs in shuffled trials, serves them all.
+p is the share of exchanges that reach S_ij. Where none does, it is the share of z that reach z_ij
+over all exchanges of comparable pairs: the skewness of S_ij is that of x'_i times that of y'_j, so
+pairs with similar products are. What is found is shared variability, of any origin: a synapse, a
+common input, a gain that all units of a trial have.
+
 Noise correlations: Cohen & Kohn 2011, doi:10.1038/nn.2842. Shuffle predictor: Perkel, Gerstein &
 Moore 1967, doi:10.1016/S0006-3495(67)86597-4.
 """
@@ -23,22 +29,52 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
-from ephys_snn.analysis.surrogates import permute_within
+from ephys_snn.analysis.surrogates import NEIGHBOURS, ExchangeableSpikes
 
-MIN_SHUFFLES = 20
-SHUFFLED_PAIRS = 500_000  # z values that make a null distribution fine enough for its tail
+MIN_SHUFFLES = 100  # fewer give hardly an SD
+SHUFFLED_VALUES = 5_000_000  # of all pairs, are enough for more shuffles than that
+PAIRS_PER_STRATUM, MAX_STRATA = 200, 20
+MAX_COSINES = 200
+
+
+class Variability(NamedTuple):
+    """Units of an area from trial to trial.
+
+    Attributes
+    ----------
+    tested : (tested unit,) int
+        Those active in enough trials, positions among the units of the area.
+    spikes : ExchangeableSpikes
+        Of the tested units.
+    expected : (trial, tested unit) float32
+        Mean count of the trials that a trial exchanges responses with, cut off at its own end.
+    residual : (trial, tested unit) float32
+        Counts minus the expected ones, y'.
+    detrended : (trial, tested unit) float32
+        x'; 0 in trials that have nobody to exchange with.
+    n_units : int
+        Of the area.
+    """
+
+    tested: np.ndarray
+    spikes: ExchangeableSpikes
+    expected: np.ndarray
+    residual: np.ndarray
+    detrended: np.ndarray
+    n_units: int
 
 
 class NoiseCorrelation(NamedTuple):
-    """How the units of two areas vary together within classes.
+    """How the units of two areas vary together.
 
     Attributes
     ----------
     correlation, z : (source unit, target unit) float
         nan for pairs that are not tested.
     p_value : (source unit, target unit) float
-        One-sided, positive correlations against shuffled trials.
+        One-sided, of positive correlations.
     n_shuffles : int
     """
 
@@ -53,162 +89,175 @@ class NoiseCorrelation(NamedTuple):
         return ~np.isnan(self.p_value)
 
 
-def noise_correlation(source: np.ndarray, target: np.ndarray, code: np.ndarray,
-                      rng: np.random.Generator, max_shuffles: int = 1000, min_active: int = 5
-                      ) -> NoiseCorrelation:
-    """Correlate the units of two areas over trials, within classes, against shuffled trials.
+def unit_variability(spikes: ExchangeableSpikes, repeats: np.ndarray, trial: np.ndarray,
+                     block_trials: int = 1, min_active: int = 5) -> Variability:
+    """Counts of the units of an area, beyond what is expected in windows as long.
 
     Parameters
     ----------
-    source, target : (trial, unit) int
-        Spike counts.
-    code : (trial,) int
-        Class of each trial.
-    max_shuffles : int
-        There are at least 20 shuffles, and no more than give half a million shuffled pairs.
+    spikes : ExchangeableSpikes
+    repeats : (trial,) int
+        Trials of equal value are of one stimulus, or of one class.
+    trial : (trial,) int
+        Where in the recording they were, ascending.
+    block_trials : int
+        What changes over more than twice so many trials is drift; by default, over more than four
+        times `NEIGHBOURS`.
     min_active : int
         Units active in fewer trials are not tested.
     """
-    result = NoiseCorrelation(*np.full((3, source.shape[1], target.shape[1]), np.nan), 0)
-    pre, post = (np.flatnonzero((counts > 0).sum(axis=0) >= min_active)
-                 for counts in (source, target))
-    x, y = (class_residuals(counts[:, units], code)
-            for counts, units in ((source, pre), (target, post)))
-    variance = shuffle_variance(x, y, code)
-    testable = variance > 0  # some class lets both units vary
-    if not testable.any():
-        return result
-    deviation = np.sqrt(variance[testable])
-    norm = np.sqrt(np.square(x).sum(axis=0)[:, None] * np.square(y).sum(axis=0))[testable]
-    n_shuffles = int(np.clip(SHUFFLED_PAIRS // len(deviation), min(MIN_SHUFFLES, max_shuffles),
-                             max_shuffles))
-    null = np.sort(np.concatenate([(x[permute_within(code, rng)[0]].T @ y)[testable] / deviation
-                                   for _ in range(n_shuffles)]))
-    covariation = (x.T @ y)[testable].astype(float)
-    z = covariation / deviation
-    reached = len(null) - np.searchsorted(null, z - 1e-5 * np.maximum(1, np.abs(z)))
-    p = (1 + reached) / (1 + len(null))
-    rows, columns = np.nonzero(testable)
-    for array, values in zip(result, (covariation / norm, z, p), strict=False):
-        array[pre[rows], post[columns]] = values
-    return result._replace(n_shuffles=n_shuffles)
+    count = spikes.count(spikes.trial)
+    tested = np.flatnonzero((count[spikes.group >= 0] > 0).sum(axis=0) >= min_active)
+    position = np.full(spikes.n_units, -1)
+    position[tested] = np.arange(len(tested))
+    kept = position[spikes.unit] >= 0
+    some = spikes._replace(latency=spikes.latency[kept], trial=spikes.trial[kept],
+                           unit=position[spikes.unit[kept]], n_units=len(tested))
+    count, expected = count[:, tested], expected_count(some)
+    detrended = without_slow_changes(count - expected_count(some._replace(group=repeats)), trial,
+                                     spikes.group, block_trials)
+    return Variability(tested, some, *(values.astype(np.float32) for values in (
+        expected, count - expected, detrended)), spikes.n_units)
 
 
-def class_residuals(counts: np.ndarray, code: np.ndarray) -> np.ndarray:
-    """(trial, unit) float32, counts minus their mean over the trials of the same class."""
-    residuals = counts.astype(np.float32)
-    for c in np.unique(code):
-        residuals[code == c] -= residuals[code == c].mean(axis=0, dtype=np.float64)
-    return residuals
+def expected_count(spikes: ExchangeableSpikes) -> np.ndarray:
+    """(trial, unit) float, mean count of the trials of a group, cut off at each one's end.
+
+    Exchanges of the responses of the group have it as their mean.
+    """
+    order = np.lexsort((spikes.stop, spikes.group))
+    group, stop = spikes.group[order], spikes.stop[order]
+    far = 1 + 2 * max(np.abs(stop).max(initial=0), np.abs(spikes.latency).max(initial=0))
+    # The first of the trials of its group, from short to long, whose window a spike is inside.
+    of_spike = spikes.group[spikes.trial]
+    at = np.searchsorted(group * far + stop, of_spike * far + spikes.latency, side="right")
+    seen = np.append(group, -2)[at] == of_spike
+    total = np.bincount(at[seen] * spikes.n_units + spikes.unit[seen],
+                        minlength=len(order) * spikes.n_units).reshape(len(order), -1)
+    expected = np.empty(total.shape)
+    starts = np.flatnonzero(np.diff(group, prepend=-2))
+    for members in np.split(np.arange(len(order)), starts[1:]):
+        expected[order[members]] = total[members].cumsum(axis=0) / len(members)
+    return expected
 
 
-def shuffle_variance(x: np.ndarray, y: np.ndarray, code: np.ndarray) -> np.ndarray:
-    """V_ij, the variance of sum_t x_it y_jt over all shuffles of trials within classes.
+def without_slow_changes(values: np.ndarray, trial: np.ndarray, group: np.ndarray,
+                         block_trials: int = 1) -> np.ndarray:
+    """Take away what changes slowly, all over the recording and then in every group.
+
+    All over the recording, it is the projection on slow cosines; in a group, the regression line.
+    One alone leaves drifts that differ between stimuli, or that bend within groups.
 
     Parameters
     ----------
-    x, y : (trial, unit) float
-        Residuals within classes.
+    values : (trial, unit) float
+    trial, group, block_trials
+        As in `unit_variability`.
 
     Returns
     -------
-    (source unit, target unit) float
+    (trial, unit) float
+        0 in trials of no group.
     """
-    classes, sizes = np.unique(code, return_counts=True)
-    several = classes[sizes > 1]
-    if not len(several):
-        return np.zeros((x.shape[1], y.shape[1]))
-    squares = [np.stack([np.square(r[code == c]).sum(axis=0, dtype=np.float64) for c in several])
-               for r in (x, y)]
-    return squares[0].T @ (squares[1] / (sizes[sizes > 1] - 1)[:, None])
+    span = block_trials if block_trials > 1 else 2 * NEIGHBOURS
+    place = (trial - trial.min() + 0.5) / (trial.max() - trial.min() + 1)
+    n_cosines = min(len(trial) // span, MAX_COSINES)
+    values = _residual(values, np.cos(np.pi * np.outer(place, np.arange(n_cosines + 1))))
+    detrended = np.zeros_like(values)
+    for each in np.unique(group[group >= 0]):
+        members = np.flatnonzero(group == each)
+        line = np.column_stack([np.ones(len(members)), trial[members] - trial[members].mean()])
+        # Lines fit two trials, and nearly three, whatever they are.
+        detrended[members] = _residual(values[members], line[:, :1 + (len(members) > 3)])
+    return detrended
 
 
-class Asymmetry(NamedTuple):
-    """Asymmetry of the cross-correlogram of two units, against shuffled trials.
-
-    Attributes
-    ----------
-    observed : float
-        (after - before) / (after + before), counting the pairs of spikes at most `max_lag` apart
-        in which the target unit spikes after or before the source unit.
-    shuffled : float
-        The same of the mean over all shuffles.
-    p_value : float
-        Two-sided, of after - before.
-    """
-
-    observed: float
-    shuffled: float
-    p_value: float
+def _residual(values: np.ndarray, regressors: np.ndarray) -> np.ndarray:
+    """What a linear regression on the regressors leaves."""
+    basis = np.linalg.qr(regressors)[0]
+    return values - basis @ (basis.T @ values)
 
 
-class TrialPairs(NamedTuple):
-    """All pairs of trials of the same class, one class after the other, in a flat order.
-
-    Attributes
-    ----------
-    of_class : tuple of (trial,) int
-        The trials of each class; of its pairs the first trial varies slowest.
-    weight : (pair,) float
-        1 / n_c: how often shuffles make the pair, on average.
-    same : (trial,) int
-        The pairs of trials with themselves.
-    shuffled : (shuffle, trial) int
-        The pairs that shuffles make.
-    """
-
-    of_class: tuple[np.ndarray, ...]
-    weight: np.ndarray
-    same: np.ndarray
-    shuffled: np.ndarray
-
-
-def trial_pairs(code: np.ndarray, n_shuffles: int, rng: np.random.Generator) -> TrialPairs:
-    """Pair trials of the same class, as they were and as `n_shuffles` shuffles would have them."""
-    of_class = tuple(np.flatnonzero(code == c) for c in np.unique(code))
-    sizes = np.array([len(trials) for trials in of_class])
-    rank, start, size = (np.empty(len(code), dtype=int) for _ in range(3))
-    for trials, begin, n in zip(of_class, np.cumsum(sizes ** 2) - sizes ** 2, sizes, strict=True):
-        rank[trials], start[trials], size[trials] = np.arange(n), begin, n
-    shuffles = permute_within(code, rng, n_shuffles)
-    first = start + rank * size
-    return TrialPairs(of_class, np.repeat(1 / sizes, sizes ** 2), first + rank,
-                      first + rank[shuffles])
-
-
-def correlogram_asymmetry(source: np.ndarray, target: np.ndarray, pairs: TrialPairs,
-                          lag_bins: int) -> Asymmetry:
-    """Asymmetry of the cross-correlation histogram of two units, against shuffled trials.
+def noise_correlation(source: Variability, target: Variability, rng: np.random.Generator,
+                      max_shuffles: int = 1000) -> NoiseCorrelation:
+    """Correlate the units of two areas over trials, against exchanged responses.
 
     Parameters
     ----------
-    source, target : (trial, bin) float
-        Spikes of one unit each.
-    pairs : TrialPairs
-    lag_bins : int
-        The histogram reaches from -lag_bins to lag_bins.
+    source, target : Variability
+        In the same trials.
+    max_shuffles : int
+        Up to so many, as long as they are no more than `SHUFFLED_VALUES` in all pairs, but at
+        least `MIN_SHUFFLES`.
     """
-    after, before = (
-        np.concatenate([(source[trials] @ window[trials].T).ravel() for trials in pairs.of_class])
-        for window in _neighbourhoods(target, lag_bins))
-    observed = np.array([counts[pairs.same].sum(dtype=float) for counts in (after, before)])
-    mean = np.array([(counts * pairs.weight).sum() for counts in (after, before)])
-    null = np.take(after - before, pairs.shuffled).sum(axis=1, dtype=float)
-    distance = abs(np.subtract(*observed) - np.subtract(*mean))
-    reached = np.abs(null - np.subtract(*mean)) >= distance - 1e-6 * max(1.0, distance)
-    return Asymmetry(_asymmetry(*observed), _asymmetry(*mean),
-                     (1 + reached.sum()) / (1 + len(null)))
+    result = NoiseCorrelation(*np.full((3, source.n_units, target.n_units), np.nan), 0)
+    x, y = source.detrended, target.residual
+    testable = _vary_together(x, y, source.spikes.group)
+    if not testable.any():
+        return result
+    n_shuffles = int(np.clip(SHUFFLED_VALUES // testable.sum(), min(MIN_SHUFFLES, max_shuffles),
+                             max_shuffles))
+    spikes, expected = target.spikes, x.T @ target.expected
+
+    def covary(trial: np.ndarray) -> np.ndarray:
+        return (x.T @ spikes.count(trial).astype(np.float32) - expected)[testable]
+
+    covariation = covary(spikes.trial)
+    null = np.stack([covary(spikes.exchange(rng, together=True)) for _ in range(n_shuffles)])
+    skewness = np.multiply.outer(*(stats.skew(each, axis=0) for each in (x, y)))[testable]
+    z, p = pooled_tail_p_values(covariation, null, _strata(skewness))
+    norm = np.sqrt(np.multiply.outer(*(np.square(each).sum(axis=0) for each in (x, y))))
+    rows, columns = np.nonzero(testable)
+    for array, values in zip(result, (covariation / norm[testable], z, p), strict=False):
+        array[source.tested[rows], target.tested[columns]] = values
+    return result._replace(n_shuffles=n_shuffles)
 
 
-def _neighbourhoods(spikes: np.ndarray, lag_bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """(trial, bin), spikes in the `lag_bins` bins after each bin, and in those before it."""
-    padded = np.pad(spikes, ((0, 0), (lag_bins + 1, lag_bins)))
-    total = padded.cumsum(axis=1)
-    n_bins = spikes.shape[1]
-    at = lag_bins + 1 + np.arange(n_bins)  # of bin b, in `total`
-    return (total[:, at + lag_bins] - total[:, at],
-            total[:, at - 1] - total[:, at - 1 - lag_bins])
+def _vary_together(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """(source unit, target unit) bool, whether in some group both vary."""
+    members = group == np.unique(group[group >= 0])[:, None]
+    varies = [(members.astype(np.float32) @ np.square(each)) > 1e-6 for each in (x, y)]
+    return varies[0].T.astype(np.float32) @ varies[1].astype(np.float32) > 0
 
 
-def _asymmetry(after: float, before: float) -> float:
-    return (after - before) / (after + before) if after + before > 0 else np.nan
+def _strata(value: np.ndarray) -> np.ndarray:
+    """(pair,) int, quantiles of a value."""
+    n_strata = int(np.clip(len(value) // PAIRS_PER_STRATUM, 1, MAX_STRATA))
+    return np.searchsorted(np.quantile(value, np.arange(1, n_strata) / n_strata), value)
+
+
+def pooled_tail_p_values(observed: np.ndarray, null: np.ndarray, stratum: np.ndarray
+                         ) -> tuple[np.ndarray, np.ndarray]:
+    """One-sided p by pair, with a tail that comparable pairs share.
+
+    Parameters
+    ----------
+    observed : (pair,) float
+    null : (shuffle, pair) float
+        Of mean 0.
+    stratum : (pair,) int
+        Pairs of equal value are comparable.
+
+    Returns
+    -------
+    z, p_value : (pair,) float
+    """
+    n = len(null)
+    squares = np.square(null).sum(axis=0, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.nan_to_num(observed / np.sqrt(squares / n))
+    tie = 1e-5 * np.maximum(np.sqrt(squares / n), np.abs(observed))
+    reached = (null >= (observed - tie).astype(null.dtype)).sum(axis=0)
+    p = (1 + reached) / (1 + n)
+    for each in np.unique(stratum[reached == 0]):
+        here = np.flatnonzero(stratum == each)
+        beyond = here[reached[here] == 0]
+        # A shuffle by the SD of the others, as the observation is.
+        others = (squares[here] - np.square(null[:, here])) / (n - 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shuffled = null[:, here] / np.sqrt(others)
+        lowest = z[beyond].min() * (1 - 1e-5)
+        tail = np.sort(shuffled[shuffled >= lowest])
+        greater = len(tail) - np.searchsorted(tail, z[beyond] * (1 - 1e-5))
+        p[beyond] = np.minimum(p[beyond], (1 + greater) / (1 + shuffled.size))
+    return z, p

@@ -290,7 +290,7 @@ def _draw_legend(axes: Axes, classes: tuple[str, ...], colors: list, highlight: 
 
 
 def plot_preference(recording: Recording, result: PathwayResult, window: str) -> Figure:
-    """Preference by area and class with its null, and how well activity finds the wiring.
+    """Preference by area and class beside random sets, and how well activity finds the wiring.
 
     Parameters
     ----------
@@ -326,7 +326,7 @@ def _plot_preference(axes: Axes, recording: Recording, result: PathwayResult, pa
     dodge = np.linspace(-0.22, 0.22, len(pathways.classes)) if len(pathways.classes) > 1 else [0.0]
     for x, area in enumerate(areas):
         rows = table[table["area"] == area].set_index("class")
-        mean, sd = rows["null_mean"].mean(), rows["null_sd"].mean()
+        mean, sd = rows["random_sets_mean"].mean(), rows["random_sets_sd"].mean()
         axes.fill_between([x - 0.4, x + 0.4], mean - sd, mean + sd, color=NULL_COLOR, alpha=0.4,
                           linewidth=0)
         axes.plot([x - 0.4, x + 0.4], [mean, mean], color="0.45", linewidth=0.8)
@@ -360,9 +360,9 @@ def _explain(figure: Figure, axes: Axes) -> None:
                axes.fill_between([], [], color=NULL_COLOR, alpha=0.4)]
     figure.legend(handles, [
         "one class, in its colour of the pathways' figure",
-        f"mean over classes, beyond random sets (q < {SIGNIFICANT_Q:g})",
-        "mean over classes, not beyond them",
-        "one class, random sets of as many units: mean ± SD"],
+        f"mean over classes, more than with labels in another order (q < {SIGNIFICANT_Q:g})",
+        "mean over classes, not more",
+        "for comparison, random sets of as many units as one class has: mean ± SD"],
         loc="outside lower center", ncols=4 if figure.get_figwidth() > 13 else 2)
 
 

@@ -1,8 +1,8 @@
 """Functional members: units that one half of the trials shows to be more active for a class.
 
 By a one-sided test with false discovery controlled over units and classes of an area: Fisher's
-exact test of the trials in which a unit is active, or the rank-sum test of its spike counts; with
-blocks of trials, against labels permuted in blocks. The other half of the trials says what the
+exact test of the trials in which a unit is active, or the rank-sum test of its spike counts; where
+labels are moved in blocks or shifted, against these. The other half of the trials says what the
 members do.
 """
 
@@ -14,12 +14,11 @@ from scipy import stats
 from ephys_snn.analysis.classes import class_sums, label_codes
 from ephys_snn.analysis.pathways.members import (
     SIGNIFICANT_Q,
-    AreaPathways,
     Pathways,
     PathwaySettings,
     activity_of,
     class_activity,
-    silent_notes,
+    evaluated_area,
 )
 from ephys_snn.analysis.statistics import false_discovery_q
 from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling, relabel
@@ -76,9 +75,10 @@ def rank_sum_p_values(counts: np.ndarray, code: np.ndarray, n_classes: int) -> n
         return np.where(variance > 0, stats.norm.sf((excess - 0.5) / np.sqrt(variance)), 1.0)
 
 
-def block_p_values(activity: np.ndarray, code: np.ndarray, n_classes: int, n_permutations: int,
-                   relabelling: Relabelling, rng: np.random.Generator) -> np.ndarray:
-    """One-sided p of the activity for a class, against labels permuted in blocks of trials.
+def relabelled_p_values(activity: np.ndarray, code: np.ndarray, n_classes: int,
+                        n_permutations: int, relabelling: Relabelling, rng: np.random.Generator
+                        ) -> np.ndarray:
+    """One-sided p of the activity for a class, against labels moved in blocks or shifted.
 
     Returns
     -------
@@ -122,10 +122,9 @@ def functional_pathways(recording: Recording, responses: Responses, windows: Res
             chosen, choosing, effect, too_few, settings, rng)
         notes = tuple(note or class_note or ("" if row.any() else NO_MEMBERS)
                       for class_note, row in zip(class_notes, member, strict=True))
-        evaluated = class_activity(activity[~chosen_by], code[~chosen_by], len(classes))
-        areas.append(AreaPathways(area, cell_type, units, effect, member, *evaluated,
-                                  silent_notes(notes, member, *evaluated)))
-    return Pathways("functional", classes, sizes[1], tuple(areas), np.empty(0, dtype=int))
+        areas.append(evaluated_area(area, cell_type, units, effect, member, activity[~chosen_by],
+                                    code[~chosen_by], notes))
+    return Pathways("functional", classes, code[~chosen_by], tuple(areas), np.empty(0, dtype=int))
 
 
 def _choose_members(activity: np.ndarray, code: np.ndarray, effect: np.ndarray,
@@ -142,8 +141,8 @@ def _choose_members(activity: np.ndarray, code: np.ndarray, effect: np.ndarray,
 def _selection_p_values(activity: np.ndarray, code: np.ndarray, n_classes: int,
                         settings: PathwaySettings, rng: np.random.Generator) -> np.ndarray:
     if settings.relabelling != SINGLE_TRIALS:
-        return block_p_values(activity, code, n_classes, settings.n_permutations,
-                              settings.relabelling, rng)
+        return relabelled_p_values(activity, code, n_classes, settings.n_permutations,
+                                   settings.relabelling, rng)
     active = activity > 0
     exact = fisher_p_values(active, code, n_classes)
     if settings.activity == "active":

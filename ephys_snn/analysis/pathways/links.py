@@ -1,10 +1,10 @@
 """Links between the members of a pathway in two areas: synapses, or functional coupling.
 
 Structural links are positive weights between members, each as strong as the effect that passes
-through it. Functional links are members of one class in two areas that vary together within
-classes (see `coupling`), in the half of the trials that did not choose them. Which of the two
-leads, by the asymmetry of their cross-correlogram, is asked of the half that did: shuffling trials
-within classes changes neither how active a unit is for a class nor, therefore, who is a member.
+through it. Functional links are members of one class in two areas that vary together from trial to
+trial (`coupling`), in the half of the trials that did not choose them. Which of the two leads
+(`asymmetry`) is asked of the half that did: it takes the spike counts of every trial, and with
+them who is a member, as they are.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from ephys_snn.analysis.pathways.asymmetry import bin_spikes, correlogram_asymmetry
 from ephys_snn.analysis.pathways.connectivity import Effects
 from ephys_snn.analysis.pathways.coupling import (
     NoiseCorrelation,
-    correlogram_asymmetry,
+    Variability,
     noise_correlation,
-    trial_pairs,
+    unit_variability,
 )
 from ephys_snn.analysis.pathways.members import (
     SIGNIFICANT_Q,
@@ -28,15 +29,16 @@ from ephys_snn.analysis.pathways.members import (
     PathwaySettings,
 )
 from ephys_snn.analysis.statistics import false_discovery_q
+from ephys_snn.analysis.surrogates import ExchangeableSpikes, exchangeable_groups
 from ephys_snn.cli import Progress, no_progress
-from ephys_snn.recording import Recording, Responses, ResponseWindows
+from ephys_snn.recording import Recording, ResponseWindows
 
 LAG_BINS = 10  # of the cross-correlation histogram, on each side
 MAX_CORRELOGRAM_TRIALS = 500
 
 LINK_COLUMNS = ["kind", "class", "source_area", "source_unit_id", "source_unit", "target_area",
                 "target_unit_id", "target_unit", "strength", "z", "p_value", "q_value",
-                "lead_index", "lead_shuffled", "lead_p_value", "lead_q_value"]
+                "asymmetry", "asymmetry_shuffled", "asymmetry_p_value", "asymmetry_q_value"]
 AREA_COLUMNS = ["source_area", "target_area", "n_pairs", "n_linked", "fraction_linked",
                 "n_pairs_same_class", "fraction_linked_same_class", "n_pairs_other_class",
                 "fraction_linked_other_class", "n_shuffles", "note"]
@@ -72,8 +74,8 @@ def structural_links(recording: Recording, pathways: Pathways, effects: list[Eff
     return _link_table(rows)
 
 
-def functional_links(recording: Recording, responses: Responses, windows: ResponseWindows,
-                     pathways: Pathways, code: np.ndarray, chosen_by: np.ndarray, max_lag: float,
+def functional_links(recording: Recording, windows: ResponseWindows, pathways: Pathways,
+                     trials: np.ndarray, chosen_by: np.ndarray, max_lag: float,
                      settings: PathwaySettings, rng: np.random.Generator,
                      progress: Progress = no_progress) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Coupled members of every class in two areas, and how many units are coupled.
@@ -83,10 +85,10 @@ def functional_links(recording: Recording, responses: Responses, windows: Respon
 
     Parameters
     ----------
-    code : (trial,) int
-        Class of each trial of `responses`.
+    trials : (trial,) int
+        Those with a window, ascending.
     chosen_by : (trial,) bool
-        The trials that chose the members.
+        Those of them that chose the members.
     max_lag : float, ms
 
     Returns
@@ -96,11 +98,14 @@ def functional_links(recording: Recording, responses: Responses, windows: Respon
     area_links : DataFrame
         A row per pair of areas.
     """
-    held_out = ~chosen_by
     areas = _area_pairs(recording, pathways)
-    couplings = [noise_correlation(
-        *(responses.count[np.ix_(held_out, area.units)] for area in pair), code[held_out], rng,
-        settings.n_permutations) for pair in progress(areas, "links")]
+    units = {area.area: area.units for area in itertools.chain.from_iterable(areas)}
+    variability = dict(zip(units, unit_variabilities(
+        recording, windows, list(units.values()), trials[~chosen_by],
+        settings.relabelling.block_trials), strict=True))
+    couplings = [noise_correlation(variability[source.area], variability[target.area], rng,
+                                   settings.n_permutations)
+                 for source, target in progress(areas, "links")]
     rows, pairs, summary = [], [], []
     for (source, target), coupling, q in zip(areas, couplings, _q_values(couplings), strict=True):
         linked = q < SIGNIFICANT_Q
@@ -112,59 +117,70 @@ def functional_links(recording: Recording, responses: Responses, windows: Respon
                 rows.append(_row(recording, "functional", label, *pairs[-1],
                                  strength=coupling.correlation[i, j], z=coupling.z[i, j],
                                  p_value=coupling.p_value[i, j], q_value=q[i, j]))
-    asymmetries = pair_asymmetries(
-        recording, windows, responses.trial[chosen_by], code[chosen_by],
-        list(dict.fromkeys(pairs)), max_lag, settings, rng, progress)
+    asymmetries = pair_asymmetries(recording, windows, trials[chosen_by],
+                                   list(dict.fromkeys(pairs)), max_lag, settings, rng, progress)
     for row, pair in zip(rows, pairs, strict=True):
         row |= asymmetries[pair]
     return _link_table(rows), pd.DataFrame(summary, columns=AREA_COLUMNS)
 
 
-def pair_asymmetries(recording: Recording, windows: ResponseWindows, trials: np.ndarray,
-                     code: np.ndarray, pairs: list[tuple[int, int]], max_lag: float,
-                     settings: PathwaySettings, rng: np.random.Generator,
-                     progress: Progress = no_progress) -> dict[tuple[int, int], dict[str, float]]:
-    """Which unit of each pair leads, in at most 500 trials drawn at random.
+def unit_variabilities(recording: Recording, windows: ResponseWindows, areas: list[np.ndarray],
+                       trials: np.ndarray, block_trials: int) -> list[Variability]:
+    """Of the units of each area, what varies from trial to trial.
 
     Parameters
     ----------
-    trials, code : (trial,) int
-        Which trials, and the class of each.
+    areas : list of (unit,) int
+    trials : (trial,) int
+        Which, ascending.
+    """
+    repeats = np.unique(recording.trials.repeats.value[trials], return_inverse=True)[1]
+    group = exchangeable_groups(repeats, block_trials)
+    return [unit_variability(
+        ExchangeableSpikes.observe(recording, windows, units, trials, group), repeats, trials,
+        block_trials) for units in areas]
+
+
+def pair_asymmetries(recording: Recording, windows: ResponseWindows, trials: np.ndarray,
+                     pairs: list[tuple[int, int]], max_lag: float, settings: PathwaySettings,
+                     rng: np.random.Generator, progress: Progress = no_progress
+                     ) -> dict[tuple[int, int], dict[str, float]]:
+    """Which unit of each pair leads, in at most 500 trials that follow each other.
+
+    Parameters
+    ----------
+    trials : (trial,) int
+        Ascending.
     pairs : list of (source unit, target unit)
         Without repetition.
 
     Returns
     -------
     dict of pair to dict
-        Columns ``lead_...`` of the table of links.
+        Columns ``asymmetry...`` of the table of links.
     """
     if not pairs:
         return {}
-    drawn = np.sort(rng.permutation(len(trials))[:MAX_CORRELOGRAM_TRIALS])
-    trials, code = trials[drawn], code[drawn]
     bin_width = max(max_lag / LAG_BINS, recording.resolution or 0.0)
     lag_bins = max(1, round(max_lag / bin_width))
-    paired = trial_pairs(code, settings.n_permutations, rng)
-    spikes = {unit: binned_spikes(recording, windows, unit, trials, bin_width)
-              for unit in set(itertools.chain.from_iterable(pairs))}
-    found = [correlogram_asymmetry(spikes[source], spikes[target], paired, lag_bins)
+    first = rng.integers(max(1, len(trials) - MAX_CORRELOGRAM_TRIALS + 1))
+    trials = trials[first:first + MAX_CORRELOGRAM_TRIALS]
+    group = exchangeable_groups(recording.trials.repeats.value[trials],
+                                settings.relabelling.block_trials)
+    trials, group = trials[group >= 0], group[group >= 0]
+    if not len(trials):
+        return {pair: {} for pair in pairs}
+    start = (windows.start - windows.onset)[trials].min()
+    binned = {unit: bin_spikes(ExchangeableSpikes.observe(
+        recording, windows, np.array([unit]), trials, group), start, bin_width)
+        for unit in dict.fromkeys(itertools.chain.from_iterable(pairs))}
+    signs = rng.choice([-1.0, 1.0], (settings.n_permutations, len(trials)))
+    found = [correlogram_asymmetry(binned[source], binned[target], lag_bins, signs)
              for source, target in progress(pairs, "cross-correlograms")]
     q_values = false_discovery_q(np.array([one.p_value for one in found]))
-    return {pair: {"lead_index": one.observed, "lead_shuffled": one.shuffled,
-                   "lead_p_value": one.p_value, "lead_q_value": q}
+    return {pair: {"asymmetry": one.observed, "asymmetry_shuffled": one.shuffled,
+                   "asymmetry_p_value": one.p_value, "asymmetry_q_value": q}
             for pair, one, q in zip(pairs, found, q_values, strict=True)}
-
-
-def binned_spikes(recording: Recording, windows: ResponseWindows, unit: int, trials: np.ndarray,
-                  bin_width: float) -> np.ndarray:
-    """(trial, bin) float32, spikes of one unit in its response windows, from their start on."""
-    start, stop = windows.start[trials], windows.stop[trials]
-    n_bins = max(1, int(np.ceil((stop - start).max() / bin_width)))
-    spikes = recording.window_spikes(start, stop, [unit])
-    since_start = spikes.time - start[spikes.window]
-    at = spikes.window * n_bins + np.minimum((since_start / bin_width).astype(int), n_bins - 1)
-    counts = np.bincount(at, minlength=len(trials) * n_bins)
-    return counts.reshape(len(trials), n_bins).astype(np.float32)
 
 
 def _area_pairs(recording: Recording, pathways: Pathways
@@ -199,7 +215,7 @@ def _count_links(source: AreaPathways, target: AreaPathways, coupling: NoiseCorr
     kinds = [coupling.tested & where for where in (True, shared, members & ~shared)]
     n_pairs = [int(kind.sum()) for kind in kinds]
     fractions = [float(linked[kind].mean()) if kind.any() else np.nan for kind in kinds]
-    note = "" if n_pairs[0] else "no two units vary within a class and are active in 5 trials"
+    note = "" if n_pairs[0] else "no two units are active in 5 trials and vary in the same ones"
     return dict(zip(AREA_COLUMNS, (
         source.area, target.area, n_pairs[0], int(linked.sum()), fractions[0], n_pairs[1],
         fractions[1], n_pairs[2], fractions[2], coupling.n_shuffles, note), strict=True))
@@ -210,8 +226,8 @@ def _link_table(rows: list[dict]) -> pd.DataFrame:
     measures = LINK_COLUMNS[LINK_COLUMNS.index("strength"):]
     table = pd.DataFrame(rows, columns=LINK_COLUMNS).astype(dict.fromkeys(measures, float))
     note = np.where(table["kind"] == "structural", "a synapse: no correlation to test", "")
-    unknown_lead = (table["kind"] == "functional") & table["lead_p_value"].isna()
-    note[unknown_lead] = "no lead: too few spikes of both within the largest lag"
+    unknown = (table["kind"] == "functional") & table["asymmetry_p_value"].isna()
+    note[unknown] = "no asymmetry: too few spikes of both within the largest lag"
     return table.assign(note=note)
 
 

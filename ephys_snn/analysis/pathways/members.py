@@ -29,9 +29,9 @@ class PathwaySettings:
     k : float
         Standard deviations above the mean at which an effect of the weights is strong.
     n_permutations : int
-        Random sets, shuffles and permutations.
+        Permutations of labels, exchanges of responses and random sets.
     relabelling : Relabelling
-        How labels change places; blocks of neighbouring trials stay together in halves, too.
+        How labels change places; what stays together then stays in one half of the trials, too.
     activity : {'active', 'count'}
         Whether activity is the fraction of trials with a spike, or the mean number of spikes,
         which says more of units that are active in nearly every trial.
@@ -67,6 +67,8 @@ class AreaPathways(NamedTuple):
     member : (class, unit) bool
     own, other : (class, unit) float
         Mean activity in the evaluated trials of the class and of the others.
+    member_activity : (class, trial) int
+        Summed over the members, in each evaluated trial.
     notes : (class,) tuple of str
         Why there is no preference; '' where there may be one.
     """
@@ -78,6 +80,7 @@ class AreaPathways(NamedTuple):
     member: np.ndarray
     own: np.ndarray
     other: np.ndarray
+    member_activity: np.ndarray
     notes: tuple[str, ...]
 
 
@@ -88,8 +91,8 @@ class Pathways(NamedTuple):
     ----------
     kind : {'structural', 'functional'}
     classes : tuple of str
-    class_trials : (class,) int
-        Trials of each class in which members were evaluated.
+    code : (trial,) int
+        Class of each trial in which members were evaluated; -1 where it is none of them.
     areas : tuple of AreaPathways
     output : (class,) int
         The output unit of each class, for structural pathways; else empty.
@@ -97,9 +100,14 @@ class Pathways(NamedTuple):
 
     kind: str
     classes: tuple[str, ...]
-    class_trials: np.ndarray
+    code: np.ndarray
     areas: tuple[AreaPathways, ...]
     output: np.ndarray
+
+    @property
+    def class_trials(self) -> np.ndarray:
+        """(class,) int, evaluated trials of each class."""
+        return np.bincount(self.code[self.code >= 0], minlength=len(self.classes))
 
 
 def activity_of(responses: Responses, units: np.ndarray, activity: str) -> np.ndarray:
@@ -129,9 +137,21 @@ def class_activity(activity: np.ndarray, code: np.ndarray, n_classes: int
         return total / n_own, (activity.sum(axis=0) - total) / (len(code) - n_own)
 
 
-def silent_notes(notes: tuple[str, ...], member: np.ndarray, own: np.ndarray, other: np.ndarray
-                  ) -> tuple[str, ...]:
-    """Add to the notes the classes whose members are silent in all evaluated trials."""
-    return tuple(note or ("" if (o[m] + x[m]).sum() > 0
-                          else "not computable: the members are silent in all evaluated trials")
-                 for note, m, o, x in zip(notes, member, own, other, strict=True))
+def evaluated_area(area: str, cell_type: str, units: np.ndarray, effect: np.ndarray,
+                   member: np.ndarray, activity: np.ndarray, code: np.ndarray,
+                   notes: tuple[str, ...]) -> AreaPathways:
+    """What the units of an area, of which some are members, do in the evaluated trials.
+
+    Parameters
+    ----------
+    activity : (trial, unit) bool or int
+    code : (trial,) int
+    notes : (class,) tuple of str
+        To them come the classes whose members are silent.
+    """
+    own, other = class_activity(activity, code, len(member))
+    of_members = member.astype(np.float32) @ activity.T.astype(np.float32)
+    notes = tuple(note or ("" if total > 0
+                           else "not computable: the members are silent in all evaluated trials")
+                  for note, total in zip(notes, of_members.sum(axis=1), strict=True))
+    return AreaPathways(area, cell_type, units, effect, member, own, other, of_members, notes)

@@ -24,6 +24,7 @@ from ephys_snn.analysis.pathways.tables import (
     trend_table,
     uncomputed_rows,
 )
+from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.analysis.trial_subsets import split_halves
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.errors import InputError
@@ -52,6 +53,8 @@ class PathwayResult(NamedTuple):
         Kinds that could not be computed, and why.
     n_trials : int
         Trials with a response window.
+    repeats_of : {'stimulus', 'class'}
+        What trials that exchanged responses had in common.
     max_lag : float, ms
     """
 
@@ -64,6 +67,7 @@ class PathwayResult(NamedTuple):
     kinds: tuple[Pathways, ...]
     reasons: dict[str, str]
     n_trials: int
+    repeats_of: str
     max_lag: float
 
 
@@ -84,7 +88,7 @@ def measure_pathways(recording: Recording, windows: ResponseWindows,
     Raises
     ------
     InputError
-        If the trials are of one class only.
+        If the trials are of one class only, or too few for the blocks of labels.
     """
     split_rng, member_rng, null_rng, link_rng = (
         np.random.default_rng([settings.seed, stream]) for stream in range(4))
@@ -95,22 +99,36 @@ def measure_pathways(recording: Recording, windows: ResponseWindows,
                          f"all {len(responses.label)} trials with a response window are "
                          f"{classes[0]!r}; choose other labels with --label")
     code = label_codes(responses.label, classes)
-    chosen_by = split_halves(code, split_rng, settings.relabelling.block_trials)
+    chosen_by = choosing_half(code, settings.relabelling, split_rng)
+    settings.relabelling.check(len(code) // 2)
     structural, synapses, reason = _structural(recording, responses, settings)
     functional = functional_pathways(recording, responses, windows, chosen_by, settings,
                                      member_rng)
     kinds = (functional,) if structural is None else (structural, functional)
     max_lag = settings.max_lag or float(min(LONGEST_LAG, np.median(
         windows.durations[responses.trial]) / 2))
-    coupled, area_links = functional_links(recording, responses, windows, functional, code,
+    coupled, area_links = functional_links(recording, windows, functional, responses.trial,
                                            chosen_by, max_lag, settings, link_rng, progress)
-    table, null = preference_table(kinds, settings.n_permutations, null_rng)
+    table, null = preference_table(kinds, settings, null_rng)
     if reason and recording.weights:
         table = pd.concat([table, uncomputed_rows(recording, reason)], ignore_index=True)
     return PathwayResult(
         table, area_table(table, null), trend_table(recording, table, kinds, null_rng),
         member_table(recording, kinds), pd.concat([*synapses, coupled], ignore_index=True),
-        area_links, kinds, {"structural": reason} if reason else {}, len(responses.label), max_lag)
+        area_links, kinds, {"structural": reason} if reason else {}, len(responses.label),
+        recording.trials.repeats.of, max_lag)
+
+
+def choosing_half(code: np.ndarray, relabelling: Relabelling, rng: np.random.Generator
+                  ) -> np.ndarray:
+    """(trial,) bool, the trials that choose functional members; the others evaluate them.
+
+    Where labels are shifted, the first and the last quarter: what is shifted is one stretch.
+    """
+    if not relabelling.shift:
+        return split_halves(code, rng, relabelling.block_trials)
+    from_the_end = np.minimum(np.arange(len(code)), np.arange(len(code))[::-1])
+    return from_the_end < len(code) // 4
 
 
 def _structural(recording: Recording, responses: Responses, settings: PathwaySettings

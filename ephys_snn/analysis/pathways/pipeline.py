@@ -25,17 +25,18 @@ def add_options(parser: Options) -> None:
                         "area by K standard deviations (default: %(default)g)")
     parser.add_argument("--permutations", type=number(int, least=1), metavar="N",
                         default=DEFAULTS.n_permutations,
-                        help="random sets of units and shuffles of trials, for chance; the "
-                        "smallest p is 1 / (N + 1) (default: %(default)s)")
+                        help="permutations of labels and exchanges of responses, for chance, and "
+                        "random sets of units; the smallest p of a preference is 1 / (N + 1) "
+                        "(default: %(default)s)")
     parser.add_argument("--activity", choices=ACTIVITIES, default=DEFAULTS.activity,
                         help="fraction of trials in which a unit is active, or its mean spike "
-                        "count, which tells more of units that are active in nearly every trial "
+                        "count, which differs more where units are active in nearly every trial "
                         "(default: %(default)s)")
     parser.add_argument("--links", type=number(int, least=1), default=DEFAULTS.max_links,
                         metavar="N", help="keep the N strongest links per class and pair of areas "
                         "(default: %(default)s)")
     parser.add_argument("--max-lag", type=number(float, above=0), metavar="MS",
-                        help="largest difference of spike times in lead and lag (default: half of "
+                        help="largest lag in the asymmetry of correlograms (default: half of "
                         "the median response window, at most 50 ms)")
     parser.add_argument("--highlight", metavar="CLASS",
                         help="the class that the figure shows in full (default: the first that "
@@ -71,7 +72,7 @@ def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Names
             "max_lag_used": result.max_lag, "significant_q": SIGNIFICANT_Q,
             "not_computed": result.reasons},
         summary=summarise(result),
-        warnings=limits(result, args.activity))
+        warnings=limits(result, settings))
 
 
 PIPELINE = Pipeline(
@@ -81,7 +82,8 @@ PIPELINE = Pipeline(
     description="Find the units that route the activity of each class, from the weights and from "
                 "activity, and ask whether they prefer their class, more so with depth.",
     measure="preference index of members",
-    null="random sets; shuffled trials; members chosen and tested on different halves",
+    null="permuted labels with the members fixed; responses exchanged between neighbouring "
+         "repeats; members chosen and tested on different halves",
     add_options=add_options, analyse=analyse, captions=CAPTIONS, findings=findings,
     study=StudyColumns("pathways_by_area", {
         "preference": "pathway_preference", "q_value": "pathway_q_value"}, by="kind"))

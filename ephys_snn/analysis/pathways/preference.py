@@ -1,4 +1,4 @@
-"""How much the members of a pathway prefer their class, against random sets of units.
+"""How much the members of a pathway prefer their class, against labels in another order.
 
 Symbols: p_c and p_other, the fraction of (member, trial) pairs with at least one spike in the
 response window, over the trials of class c and over all other trials (or their mean number of
@@ -7,8 +7,10 @@ spikes).
     preference = (p_c - p_other) / (p_c + p_other)          from -1 to 1, 0 without preference
     overlap    = mean over other classes of |A and B| / |A or B|, the Jaccard index of members
 
-Chance is what random sets of as many units of the same area and cell type give
-(Oberste-Frielinghaus et al. 2025, arXiv:2508.12975).
+Chance is what the same members prefer when the labels of the trials change places. Random sets of
+as many units of the same area and cell type (Oberste-Frielinghaus et al. 2025, arXiv:2508.12975)
+show how large a preference is beside that of others; they are no chance, because members that
+share their drive vary together, and random sets hardly do.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
-from ephys_snn.analysis.pathways.members import AreaPathways
-from ephys_snn.analysis.statistics import permutation_p_value, rank_sum
-from ephys_snn.analysis.surrogates import random_sets
+from ephys_snn.analysis.classes import class_sums
+from ephys_snn.analysis.pathways.members import AreaPathways, Pathways
+from ephys_snn.analysis.statistics import rank_sum
+from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling, random_sets, relabel
 
 
 def preference_index(own: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -48,50 +51,63 @@ class Preference(NamedTuple):
     Attributes
     ----------
     own, other, index : (class,) float
-    null : (set, class) float
+        nan where there is no preference.
+    of_random_sets : (set, class) float
         Index of random sets; nan for sets without a spike.
-    p_value : (class,) float
-        Sets without a spike count for chance.
     """
 
     own: np.ndarray
     other: np.ndarray
     index: np.ndarray
-    null: np.ndarray
-    p_value: np.ndarray
+    of_random_sets: np.ndarray
 
 
 def member_preference(area: AreaPathways, n_sets: int, rng: np.random.Generator) -> Preference:
-    """Preference of the members of one area, against random sets of its candidates."""
+    """Preference of the members of one area, beside random sets of its candidates."""
     n_classes, n_units = area.member.shape
     own, other = np.full((2, n_classes), np.nan)
-    null = np.full((n_sets, n_classes), np.nan)
+    of_sets = np.full((n_sets, n_classes), np.nan)
     for c in np.flatnonzero([not note for note in area.notes]):
         member = area.member[c]
         own[c], other[c] = area.own[c, member].mean(), area.other[c, member].mean()
         if n_units > 1:
             sets = random_sets(n_units, member.sum(), n_sets, rng).astype(float)
-            null[:, c] = preference_index(sets @ area.own[c], sets @ area.other[c])
-    index = preference_index(own, other)
-    tested = np.where(n_units > 1, index, np.nan)
-    p_value = permutation_p_value(tested, np.where(np.isnan(null), np.inf, null))
-    return Preference(own, other, index, null, p_value)
+            of_sets[:, c] = preference_index(sets @ area.own[c], sets @ area.other[c])
+    return Preference(own, other, preference_index(own, other), of_sets)
 
 
-def ranking_auc(score: np.ndarray, positive: np.ndarray) -> tuple[float, float]:
-    """Area under the ROC curve, and the one-sided p of Mann and Whitney's test.
+def relabelled_preference(pathways: Pathways, n_permutations: int, rng: np.random.Generator,
+                          relabelling: Relabelling = SINGLE_TRIALS) -> np.ndarray:
+    """Preference of the same members when the labels of the evaluated trials change places.
+
+    One order of the labels serves all areas and classes, so that means over them have a null, too.
+
+    Returns
+    -------
+    (permutation, area, class) float
+        nan where members are silent, or there are none.
+    """
+    n_own = pathways.class_trials[:, None]
+    n_other = len(pathways.code) - n_own
+    activity = np.stack([area.member_activity for area in pathways.areas])
+    total = activity.sum(axis=2).T
+    null = np.empty((n_permutations, *activity.shape[:2]))
+    for one in null:
+        code = relabel(pathways.code, rng, relabelling)
+        own = class_sums(activity[:, code, np.arange(len(code))].T, code, len(pathways.classes))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            one[:] = preference_index(own / n_own, (total - own) / n_other).T
+    return null
+
+
+def ranking_auc(score: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the ROC curve; nan where all or none are positive.
 
     Parameters
     ----------
     score : (unit,) float
     positive : (unit,) bool
-
-    Returns
-    -------
-    auc, p_value : float
-        nan where all or none are positive.
     """
     if positive.all() or not positive.any():
-        return np.nan, np.nan
-    test = rank_sum(score[positive], score[~positive], "greater", "asymptotic")
-    return test.auc, test.p_value if np.ptp(score) > 0 else 1.0
+        return np.nan
+    return rank_sum(score[positive], score[~positive], method="asymptotic").auc

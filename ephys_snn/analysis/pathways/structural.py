@@ -19,8 +19,7 @@ from ephys_snn.analysis.pathways.members import (
     Pathways,
     PathwaySettings,
     activity_of,
-    class_activity,
-    silent_notes,
+    evaluated_area,
 )
 from ephys_snn.errors import InputError, listed
 from ephys_snn.recording import Recording, Responses, sort_labels
@@ -65,12 +64,14 @@ def structural_pathways(recording: Recording, responses: Responses,
             following = chain[chain.index(area) + 1]
             notes = _structural_notes(by_area[area], by_area.get(following), following, sizes,
                                       settings.k)
-            areas.append(_structural_area(recording, responses, area, by_area[area], code, notes,
-                                          settings.activity))
+            units = recording.units_in(area, "excitatory")
+            areas.append(evaluated_area(
+                area, "excitatory", units, by_area[area].effect, by_area[area].member,
+                activity_of(responses, units, settings.activity), code, notes))
         else:
             note = _untraced_note(recording, area, chain, traced)
-            areas.append(_untraced_area(recording, area, len(classes), note))
-    return (Pathways("structural", classes, sizes, tuple(areas), recording.units_in(chain[-1])),
+            areas.append(_untraced_area(recording, area, len(classes), len(code), note))
+    return (Pathways("structural", classes, code, tuple(areas), recording.units_in(chain[-1])),
             effects, traced)
 
 
@@ -84,19 +85,12 @@ def _traced_areas(recording: Recording, chain: tuple[str, ...]) -> tuple[str, ..
     return traced
 
 
-def _untraced_area(recording: Recording, area: str, n_classes: int, note: str) -> AreaPathways:
+def _untraced_area(recording: Recording, area: str, n_classes: int, n_trials: int, note: str
+                   ) -> AreaPathways:
     units = recording.units_in(area)
     empty = np.full((n_classes, len(units)), np.nan)
     return AreaPathways(area, "all", units, empty, np.zeros(empty.shape, dtype=bool), empty, empty,
-                        (note,) * n_classes)
-
-
-def _structural_area(recording: Recording, responses: Responses, area: str, effects: Effects,
-                     code: np.ndarray, notes: tuple[str, ...], kind: str) -> AreaPathways:
-    units = recording.units_in(area, "excitatory")
-    activity = class_activity(activity_of(responses, units, kind), code, len(effects.effect))
-    return AreaPathways(area, "excitatory", units, effects.effect, effects.member, *activity,
-                        silent_notes(notes, effects.member, *activity))
+                        np.zeros((n_classes, n_trials)), (note,) * n_classes)
 
 
 def _structural_notes(effects: Effects, later: Effects | None, later_area: str, sizes: np.ndarray,

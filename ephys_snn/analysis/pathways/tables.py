@@ -8,37 +8,41 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.depth_trend import DepthTrend, depth_trend
-from ephys_snn.analysis.pathways.members import AreaPathways, Pathways
+from ephys_snn.analysis.pathways.members import AreaPathways, Pathways, PathwaySettings
 from ephys_snn.analysis.pathways.preference import (
     member_preference,
     overlap_with_others,
     ranking_auc,
+    relabelled_preference,
 )
-from ephys_snn.analysis.statistics import false_discovery_q, mean_interval, permutation_p_value
+from ephys_snn.analysis.statistics import false_discovery_q, permutation_p_value
 from ephys_snn.recording import Recording
 
 
-def preference_table(kinds: Sequence[Pathways], n_sets: int, rng: np.random.Generator
+def preference_table(kinds: Sequence[Pathways], settings: PathwaySettings,
+                     rng: np.random.Generator
                      ) -> tuple[pd.DataFrame, dict[tuple[str, str], np.ndarray]]:
     """A row per kind, class and area, and the null of the mean over classes of every area.
 
     Returns
     -------
     table : DataFrame
-    null : dict of (kind, area) to (set,) float
+    null : dict of (kind, area) to (permutation,) float
     """
     rows, mean_null = [], {}
     for pathways in kinds:
-        for area in pathways.areas:
-            preference = member_preference(area, n_sets, rng)
+        nulls = relabelled_preference(pathways, settings.n_permutations, rng, settings.relabelling)
+        for area, null in zip(pathways.areas, nulls.swapaxes(0, 1), strict=True):
+            preference = member_preference(area, settings.n_permutations, rng)
+            p_value = permutation_p_value(preference.index, null)
             overlap = overlap_with_others(area.member)
             counted = ~np.isnan(preference.index)
-            if counted.any() and len(area.units) > 1:
-                mean_null[pathways.kind, area.area] = mean_without_nan(preference.null[:, counted])
-            auc, auc_p = _structural_auc(kinds, pathways, area)
+            if counted.any():
+                mean_null[pathways.kind, area.area] = null[:, counted].mean(axis=1)
+            auc = _structural_auc(kinds, pathways, area)
             for c, label in enumerate(pathways.classes):
-                null = preference.null[:, c]
-                null = null[~np.isnan(null)]
+                of_sets = preference.of_random_sets[:, c]
+                of_sets = of_sets[~np.isnan(of_sets)]
                 note = area.notes[c]
                 if not note and len(area.units) == 1:
                     note = "one unit: there is no random set to compare it with"
@@ -48,11 +52,11 @@ def preference_table(kinds: Sequence[Pathways], n_sets: int, rng: np.random.Gene
                     "n_members": int(area.member[c].sum()),
                     "activity_preferred": preference.own[c],
                     "activity_other": preference.other[c],
-                    "preference": preference.index[c], "p_value": preference.p_value[c],
+                    "preference": preference.index[c], "p_value": p_value[c],
                     "overlap": overlap[c] if has_members else np.nan,
-                    "null_mean": null.mean() if len(null) else np.nan,
-                    "null_sd": null.std(ddof=1) if len(null) > 1 else np.nan,
-                    "auc": auc[c], "auc_p_value": auc_p[c], "n_units": len(area.units),
+                    **_spread("null", null[:, c] if counted[c] else of_sets[:0]),
+                    **_spread("random_sets", of_sets),
+                    "auc": auc[c], "n_units": len(area.units),
                     "cell_type": area.cell_type, "n_trials": int(pathways.class_trials[c]),
                     "note": note})
     table = pd.DataFrame(rows)
@@ -61,21 +65,25 @@ def preference_table(kinds: Sequence[Pathways], n_sets: int, rng: np.random.Gene
     return table, mean_null
 
 
+def _spread(name: str, values: np.ndarray) -> dict[str, float]:
+    return {f"{name}_mean": values.mean() if len(values) else np.nan,
+            f"{name}_sd": values.std(ddof=1) if len(values) > 1 else np.nan}
+
+
 def _structural_auc(kinds: Sequence[Pathways], pathways: Pathways, area: AreaPathways
-                    ) -> tuple[np.ndarray, np.ndarray]:
-    """How well the activity that chooses functional members ranks the structural ones."""
-    auc, p_value = np.full((2, len(pathways.classes)), np.nan)
+                    ) -> np.ndarray:
+    """(class,), how well the activity that chooses functional members ranks structural ones."""
+    auc = np.full(len(pathways.classes), np.nan)
     structural = kinds[0]
     if pathways.kind == "structural" or structural.kind != "structural":
-        return auc, p_value
+        return auc
     known = next(other for other in structural.areas if other.area == area.area)
     if not np.array_equal(known.units, area.units):
-        return auc, p_value
+        return auc
     for c, label in enumerate(pathways.classes):
         if label in structural.classes and not np.isnan(area.effect[c]).any():
-            auc[c], p_value[c] = ranking_auc(area.effect[c],
-                                             known.member[structural.classes.index(label)])
-    return auc, p_value
+            auc[c] = ranking_auc(area.effect[c], known.member[structural.classes.index(label)])
+    return auc
 
 
 def uncomputed_rows(recording: Recording, reason: str) -> pd.DataFrame:
@@ -92,7 +100,6 @@ def area_table(table: pd.DataFrame, null: dict[tuple[str, str], np.ndarray]) -> 
     for (kind, area), group in table.groupby(["kind", "area"], sort=False):
         counted = group[group["preference"].notna()]
         chance = null.get((kind, area), np.empty(0))
-        chance = chance[~np.isnan(chance)]
         value = counted["preference"].mean()
         notes = [note for note in dict.fromkeys(group["note"]) if note]
         rows.append({
@@ -101,8 +108,9 @@ def area_table(table: pd.DataFrame, null: dict[tuple[str, str], np.ndarray]) -> 
             "n_members": group["n_members"].mean(), "preference": value,
             "preference_sd": counted["preference"].std(ddof=1),
             "p_value": float(permutation_p_value(value, chance)) if len(chance) else np.nan,
-            "null_mean": chance.mean() if len(chance) else np.nan,
-            "null_sd": chance.std(ddof=1) if len(chance) > 1 else np.nan,
+            **_spread("null", chance),
+            "random_sets_mean": group["random_sets_mean"].mean(),
+            "random_sets_sd": group["random_sets_sd"].mean(),
             "overlap": group["overlap"].mean(), "auc": group["auc"].mean(),
             "note": "" if len(counted) == len(group) else "; ".join(notes)})
     by_area = pd.DataFrame(rows)
@@ -139,10 +147,9 @@ def _trend_row(preference: np.ndarray, rng: np.random.Generator) -> dict:
 
 
 def _describe_trend(n_areas: int, change: np.ndarray, trend: DepthTrend) -> dict:
-    low, high = mean_interval(change)
     return {"n_areas": n_areas, "n_classes": len(change), "spearman": trend.spearman_rho,
             "p_value": trend.p_value, "rise": change.mean() if len(change) else np.nan,
-            "rise_low": low, "rise_high": high, "note": trend.note}
+            "note": trend.note}
 
 
 def member_table(recording: Recording, kinds: Sequence[Pathways]) -> pd.DataFrame:
@@ -158,10 +165,3 @@ def member_table(recording: Recording, kinds: Sequence[Pathways]) -> pd.DataFram
                                  area.own[c, at], area.other[c, at]))
     return pd.DataFrame(rows, columns=["kind", "class", "area", "unit_id", "unit", "effect",
                                        "activity_preferred", "activity_other"])
-
-
-def mean_without_nan(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is there; nan where nothing is."""
-    known = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(known, values, 0.0).sum(axis=-1) / known.sum(axis=-1)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis.pathways.members import SIGNIFICANT_Q, Pathways
+from ephys_snn.analysis.depth_trend import ONE_RECORDING
+from ephys_snn.analysis.pathways.members import SIGNIFICANT_Q, Pathways, PathwaySettings
 from ephys_snn.analysis.pathways.pathways import PathwayResult
 
 FEW_TRIALS = 5  # of a class, in the half that evaluates: below, activity is hardly known
@@ -18,12 +19,14 @@ CAPTIONS = {
     "pathways": "Areas from left to right; units that belong to the pathway of a class, and the "
                 "strongest links between them. One class is highlighted.",
     "pathways_preference": "How much more active a pathway is for its own class than for others, "
-                           "against random sets of as many units of the same area.",
+                           "beside random sets of as many units of the same area; areas are "
+                           "tested with the labels of the trials in another order.",
 }
+BEYOND = {"stimulus": "locking to the stimulus", "class": "the class average"}
 
 
 def findings(tables: Mapping[str, pd.DataFrame], areas_ordered: bool) -> str:
-    """How much pathways prefer their class, and where more than random sets of units do."""
+    """How much pathways prefer their class, and where more than with labels in another order."""
     by_area, sentences = tables["pathways_by_area"], []
     for kind, rows in by_area[by_area["preference"].notna()].groupby("kind", sort=False):
         significant = int((rows["q_value"] < SIGNIFICANT_Q).sum())
@@ -31,7 +34,8 @@ def findings(tables: Mapping[str, pd.DataFrame], areas_ordered: bool) -> str:
         shown = [values[0], values[-1]] if areas_ordered and len(values) > 1 else values[:4]
         scale = "" if sentences else " (0: not at all, 1: active for it alone)"
         sentences.append(f"{MADE_OF[kind]} prefer their own class by {', '.join(shown)}{scale}, "
-                         f"more than random sets of units in {significant} of {len(rows)} areas")
+                         f"more than with labels in another order in {significant} of "
+                         f"{len(rows)} areas")
     text = "; ".join(sentences) or "no area has a pathway that could be evaluated"
     return text[0].upper() + text[1:] + "."
 
@@ -39,7 +43,9 @@ def findings(tables: Mapping[str, pd.DataFrame], areas_ordered: bool) -> str:
 def summarise(result: PathwayResult) -> list[str]:
     """What was found, in plain sentences."""
     return [*(sentence for pathways in result.kinds for sentence in _preference(result, pathways)),
-            *_found_by_activity(result.by_area), *_links(result.area_links)]
+            *([f"{ONE_RECORDING[0].upper()}{ONE_RECORDING[1:]}."]
+              if result.trends["spearman"].notna().any() else []),
+            *_found_by_activity(result.by_area), *_links(result.area_links, result.repeats_of)]
 
 
 def _preference(result: PathwayResult, pathways: Pathways) -> list[str]:
@@ -51,22 +57,21 @@ def _preference(result: PathwayResult, pathways: Pathways) -> list[str]:
         return [f"No {pathways.kind} pathway has a preference to report ({trials} trials)."]
     sentences = [
         f"Preference of {pathways.kind} pathways for their class in {trials} trials that did "
-        "not choose them (1: active for it alone, 0: none; in brackets random sets of as many "
-        f"units, mean ± SD; * q < {SIGNIFICANT_Q:g}): " + ", ".join(
+        "not choose them (1: active for it alone, 0: none; * more than with labels in another "
+        f"order, q < {SIGNIFICANT_Q:g}; in brackets the same of random sets of as many units, "
+        "mean ± SD over sets): " + ", ".join(
             f"{row.area} {row.preference:.2f}{'*' if row.q_value < SIGNIFICANT_Q else ''} "
-            f"[{row.null_mean:.2f} ± {row.null_sd:.2f}]".replace("nan", "–")
+            f"[{row.random_sets_mean:.2f} ± {row.random_sets_sd:.2f}]".replace("nan", "–")
             + (f" ({row.n_classes} of {len(pathways.classes)} classes)"
                if row.n_classes < len(pathways.classes) else "")
             for row in rows.itertuples()) + "."]
     trend = result.trends[result.trends["kind"] == pathways.kind].iloc[0]
     if np.isfinite(trend["rise"]):
-        p = f", Spearman {trend['spearman']:.2f} with depth, p = {trend['p_value']:.2g}" \
+        rank = f"; Spearman {trend['spearman']:.2f} with depth, p = {trend['p_value']:.2g}" \
             if np.isfinite(trend["p_value"]) else ""
         classes = f"{trend['n_classes']} class{'es' if trend['n_classes'] > 1 else ''}"
-        sentences.append(
-            f"From the first to the last of {trend['n_areas']} areas it changes by "
-            f"{trend['rise']:+.2f} [{trend['rise_low']:.2f}, {trend['rise_high']:.2f}] (95 % "
-            f"over {classes}{p}).".replace("[nan, nan]", "[no interval]"))
+        sentences.append(f"From the first to the last of {trend['n_areas']} areas it changes by "
+                         f"{trend['rise']:+.2f} (mean over {classes}{rank}).")
     return sentences
 
 
@@ -77,23 +82,25 @@ def _found_by_activity(by_area: pd.DataFrame) -> list[str]:
                 f"{row.area} {row.auc:.2f}" for row in auc.itertuples()) + "."] if len(auc) else []
 
 
-def _links(area_links: pd.DataFrame) -> list[str]:
+def _links(area_links: pd.DataFrame, repeats_of: str) -> list[str]:
     linked = area_links[area_links["n_pairs"] > 0]
     if linked.empty:
         return []
     strongest = linked.nlargest(8, "fraction_linked")
-    return ["Pairs of units in two areas that vary together within classes more than in shuffled "
-            f"trials (q < {SIGNIFICANT_Q:g}): {linked['n_linked'].sum()} of "
-            f"{linked['n_pairs'].sum()}; " + ", ".join(
+    return ["Pairs of units in two areas that vary together from trial to trial beyond "
+            f"{BEYOND[repeats_of]}, slow drift and the length of the window (q < "
+            f"{SIGNIFICANT_Q:g}; shared variability of any origin, not a synapse): "
+            f"{linked['n_linked'].sum()} of {linked['n_pairs'].sum()}; " + ", ".join(
                 f"{row.source_area} and {row.target_area} {row.fraction_linked:.1%}"
                 for row in strongest.itertuples())
             + (", fewer elsewhere." if len(linked) > len(strongest) else ".")]
 
 
-def limits(result: PathwayResult, activity: str) -> list[str]:
+def limits(result: PathwayResult, settings: PathwaySettings) -> list[str]:
     """What limits it, and what could not be computed and why."""
-    return [*(f"no {kind} pathways: {reason}" for kind, reason in result.reasons.items()),
-            *_activity(result.kinds[-1], activity),
+    return [*settings.relabelling.limits(len(result.kinds[-1].code)),
+            *(f"no {kind} pathways: {reason}" for kind, reason in result.reasons.items()),
+            *_activity(result.kinds[-1], settings.activity),
             *_notes(result),
             *(f"{trend.kind}, trend with depth: {trend.note}"
               for trend in result.trends.itertuples() if trend.note)]
@@ -108,8 +115,8 @@ def _activity(functional: Pathways, activity: str) -> list[str]:
     saturated = _saturated(functional)
     if activity == "active" and saturated > 0.25:
         said.append(f"{saturated:.0%} of the units are active in more than {SATURATED:.0%} of the "
-                    "trials, which leaves little to prefer; --activity count or a shorter "
-                    "--window tells more")
+                    "trials, which leaves little to prefer: --activity count or a shorter "
+                    "--window leaves more")
     return said
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ephys_snn.analysis.pathways.functional import (
-    block_p_values,
     fisher_p_values,
     functional_pathways,
     rank_sum_p_values,
+    relabelled_p_values,
 )
 from ephys_snn.analysis.pathways.members import PathwaySettings
 from ephys_snn.analysis.pathways.preference import member_preference
@@ -42,7 +42,7 @@ def test_p_values_are_those_of_scipy(seed):
     assert (ranks[:, 3] == 1).all()
 
 
-def test_block_p_values_keep_runs_of_labels_together():
+def test_relabelled_p_values_keep_runs_of_labels_together():
     """Slow drift and labels in runs: single trials seem to differ, blocks do not."""
     rng = np.random.default_rng(0)
     single, blocked = [], []
@@ -51,7 +51,7 @@ def test_block_p_values_keep_runs_of_labels_together():
         active = rng.random((400, 5)) < drift
         code = np.repeat(rng.integers(2, size=20), 20)
         single.append(fisher_p_values(active, code, 2))
-        blocked.append(block_p_values(active, code, 2, 100, Relabelling(20), rng))
+        blocked.append(relabelled_p_values(active, code, 2, 100, Relabelling(20), rng))
     assert np.mean(np.array(single) < 0.05) > 0.2 > 0.1 > np.mean(np.array(blocked) < 0.05)
 
 

@@ -8,14 +8,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ephys_snn.analysis.pathways.members import AreaPathways, class_activity
+from ephys_snn.analysis.pathways.members import Pathways, class_activity, evaluated_area
 from ephys_snn.analysis.pathways.preference import (
     member_preference,
     overlap_with_others,
     preference_index,
+    relabelled_preference,
 )
 from ephys_snn.analysis.pathways.tables import _trend_row
+from ephys_snn.analysis.statistics import permutation_p_value
+from ephys_snn.analysis.surrogates import Relabelling, relabel
 from ephys_snn.analysis.trial_subsets import split_halves
+
+
+def area_of(active, code, member):
+    units, effect = np.arange(active.shape[1]), member * 1.0
+    return evaluated_area("A", "all", units, effect, member, active, code, ("",) * len(member))
+
+
+def pooled_preference(active, code, member, c):
+    own = active[code == c][:, member].ravel().mean()
+    other = active[code != c][:, member].ravel().mean()
+    return own, other, (own - other) / (own + other) if own + other else np.nan
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -26,23 +40,55 @@ def test_preference_pools_members_and_trials(seed):
     active = rng.random((23, 6)) < 0.5
     member = rng.random((3, 6)) < 0.5
     member[:, 0] = True
-    area = AreaPathways("A", "all", np.arange(6), member * 1.0, member,
-                        *class_activity(active, code, 3), ("", "", ""))
-    preference = member_preference(area, 500, rng)
+    preference = member_preference(area_of(active, code, member), 500, rng)
     for c in range(3):
-        own = active[code == c][:, member[c]].ravel().mean()
-        other = active[code != c][:, member[c]].ravel().mean()
+        own, other, index = pooled_preference(active, code, member[c], c)
         assert preference.own[c] == pytest.approx(own)
         assert preference.other[c] == pytest.approx(other)
-        if own + other:
-            assert preference.index[c] == pytest.approx((own - other) / (own + other))
-        # Random sets: p over all sets of that size, within sampling error.
+        assert preference.index[c] == pytest.approx(index, nan_ok=True)
+        # The mean of random sets is that over all sets of that size, within sampling error.
         sets = [list(s) for s in itertools.combinations(range(6), int(member[c].sum()))]
-        index = np.array([preference_index(active[code == c][:, s].mean(),
-                                           active[code != c][:, s].mean()) for s in sets])
-        if np.isfinite(index).all():
-            exact = np.mean(index >= preference.index[c] - 1e-12)
-            assert preference.p_value[c] == pytest.approx(exact, abs=0.1)
+        every = [preference_index(active[code == c][:, s].mean(), active[code != c][:, s].mean())
+                 for s in sets]
+        if np.isfinite(every).all():
+            assert preference.of_random_sets[:, c].mean() == pytest.approx(
+                np.mean(every), abs=5 * np.std(every) / np.sqrt(500) + 1e-9)
+
+
+@pytest.mark.parametrize("relabelling", [Relabelling(), Relabelling(3), Relabelling(1, True)])
+def test_null_is_the_preference_under_other_labels(relabelling):
+    """All classes and areas under one order of the labels, trials of no class among them."""
+    rng = np.random.default_rng(0)
+    code = np.append(rng.integers(-1, 3, size=20), [-1, 0, 1, 2])
+    actives, member = rng.poisson(1.0, (2, 24, 5)), rng.random((3, 5)) < 0.5
+    member[:, 0] = True
+    pathways = Pathways("structural", ("a", "b", "c"), code, tuple(
+        area_of(active, code, member) for active in actives), np.empty(0, dtype=int))
+    null = relabelled_preference(pathways, 4, np.random.default_rng(1), relabelling)
+    rng = np.random.default_rng(1)
+    for one in null:
+        relabelled = relabel(code, rng, relabelling)
+        expected = [[pooled_preference(active, relabelled, member[c], c)[2] for c in range(3)]
+                    for active in actives]
+        np.testing.assert_allclose(one, expected)
+
+
+def test_members_that_share_their_drive_prefer_no_class():
+    """In random sets they would: a set of units without a common drive varies less."""
+    rng = np.random.default_rng(5)
+    p_values, of_sets = [], []
+    for _ in range(60):
+        code = rng.integers(2, size=60)
+        drive = np.where(rng.random(60) < 0.5, 0.1, 0.7)[:, None]
+        active = rng.random((60, 30)) < np.hstack([np.tile(drive, 8), np.full((60, 22), 0.4)])
+        member = np.tile(np.arange(30) < 8, (2, 1))
+        area = area_of(active, code, member)
+        preference = member_preference(area, 100, rng)
+        null = relabelled_preference(
+            Pathways("structural", ("a", "b"), code, (area,), np.empty(0, dtype=int)), 100, rng)
+        p_values.append(permutation_p_value(preference.index, null[:, 0])[0])
+        of_sets.append(permutation_p_value(preference.index, preference.of_random_sets)[0])
+    assert np.mean(np.array(p_values) <= 0.05) < 0.12 < np.mean(np.array(of_sets) <= 0.05)
 
 
 def test_overlap_is_the_mean_jaccard_index():
@@ -58,12 +104,13 @@ def test_held_out_preference_of_chance_members_is_not_significant():
     for _ in range(60):
         code = rng.integers(2, size=60)
         active = rng.random((60, 30)) < 0.3
-        chosen_by = split_halves(code, rng)
-        own, other = class_activity(active[chosen_by], code[chosen_by], 2)
-        member = own - other > np.quantile(own - other, 0.8, axis=1, keepdims=True)
-        held_out = class_activity(active[~chosen_by], code[~chosen_by], 2)
-        area = AreaPathways("A", "all", np.arange(30), own - other, member, *held_out, ("", ""))
-        p_values.extend(member_preference(area, 200, rng).p_value[:1])
+        half = split_halves(code, rng)
+        effect = np.subtract(*class_activity(active[half], code[half], 2))
+        member = effect > np.quantile(effect, 0.8, axis=1, keepdims=True)
+        area = area_of(active[~half], code[~half], member)
+        null = relabelled_preference(Pathways(
+            "functional", ("a", "b"), code[~half], (area,), np.empty(0, dtype=int)), 100, rng)
+        p_values.append(permutation_p_value(member_preference(area, 1, rng).index, null[:, 0])[0])
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
     assert np.mean(np.array(p_values) < 0.05) < 0.15
 
