@@ -14,7 +14,7 @@ import pandas as pd
 from ephys_snn.analysis import wilson_interval
 from ephys_snn.recording import Recording
 
-NULL_LEVEL = 0.01  # pathways must beat random sets at this level
+NULL_LEVEL = 0.01  # pathways must prefer their class at this level
 
 
 class Verdict(NamedTuple):
@@ -119,7 +119,7 @@ def judge_pathways(by_area: pd.DataFrame) -> Verdict:
     """Class-specific pathways in the connectivity prefer their class, more so with depth.
 
     Holds if the preference of structural pathways rises from the first to the last hidden area
-    and beats random sets (p < 0.01) in the upper half of the areas.
+    and is more than with labels in another order (p < 0.01) in the upper half of the areas.
 
     Parameters
     ----------

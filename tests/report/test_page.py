@@ -97,7 +97,7 @@ def test_every_figure_has_a_caption_and_no_cell_is_empty_without_a_word(folder):
             cells = dict(zip(names, re.findall(r"<td[^>]*>([^<]*)</td>", row), strict=True))
             assert "nan" not in cells.values()
             unknown = {name for name, cell in cells.items() if cell == "–"}
-            unknown -= {"auc", "auc_p_value"}  # where an area has both kinds of pathways
+            unknown -= {"auc"}  # where an area has both kinds of pathways
             assert not unknown or cells["note"], cells
 
 
