@@ -103,8 +103,7 @@ NO_INFORMATION = (
     Interval("information_gain_by_area", "mean_corrected", "mean_corrected_low",
              "mean_corrected_high", 0.0),
     Interval("information_gain_excitatory_inhibitory", "difference", "low", "high", 0.0),
-    Interval("information_gain_depth", "difference", "difference_low", "difference_high", 0.0),
-    Interval("pathways_trend", "rise", "rise_low", "rise_high", 0.0))
+    Interval("information_gain_depth", "difference", "difference_low", "difference_high", 0.0))
 
 # Claims that many scenarios make. Links and synchrony are about units, all else about labels.
 LINKS = Claim(OPEN, "pathway_*links")
@@ -134,7 +133,7 @@ def _partners(table: pd.DataFrame) -> pd.Series:
 FALSE_LINK = Statement("pathway_links", "link of no partners", lambda table: (
     ~_partners(table)).where(table["kind"] == "functional"))
 PARTNERS_LEAD = Statement("pathway_links", "partner leads, q", lambda table: (
-    table["lead_q_value"] <= 0.05).where((table["kind"] == "functional") & _partners(table)))
+    table["asymmetry_q_value"] <= 0.05).where((table["kind"] == "functional") & _partners(table)))
 RIGHT_LATENCY = Statement("responsiveness", "latency within 5 ms of the truth", lambda table: (
     (table["latency_ms"] - made_up.LATENCY).abs() <= 5).where(table["p_value"].notna()))
 
@@ -174,7 +173,7 @@ WITHOUT_EFFECT = (
     Scenario("gain_of_tuned_units", "the same with selective units, so that there are links, and "
              "responses 10 ms later in the next area: nobody leads within a trial",
              made_up.gain_of_tuned_units, (("pathways", ""),),
-             (Claim(NULL, "pathway_links", "lead*"), Claim(PLANTED, "pathway_area_links"))),
+             (Claim(NULL, "pathway_links", "asymmetry*"), Claim(PLANTED, "pathway_area_links"))),
     Scenario("stimuli_in_classes", "units locked to each of 3 stimuli per class (SD 2 ms), "
              "independent given the stimulus, which their trials name",
              partial(made_up.locked, per_class=3, sd=2.0),
@@ -239,9 +238,9 @@ WITH_EFFECT = (
     Scenario("linked_pairs", "8 tuned units of A whose partners in B repeat 70 % of their spikes "
              "5 ms later", made_up.linked_pairs, (("pathways", "--max-lag 20"),),
              (Claim(PLANTED, "pathway_links", "partner*"), Claim(NULL, "pathway_links", "link of*"),
-              Claim(PLANTED, "pathway_links", "lead*",
+              Claim(PLANTED, "pathway_links", "asymmetry*",
                     lambda row: row["source_unit_id"] == row["target_unit_id"]),
-              Claim(NULL, "pathway_links", "lead*"), Claim(PLANTED, "pathways*", "*p_value"),
+              Claim(NULL, "pathway_links", "asymmetry*"), Claim(PLANTED, "pathways*", "*p_value"),
               Claim(PLANTED, "pathways*", "*q_value")),
              statements=(FALSE_LINK, PARTNERS_LEAD)),
     Scenario("responsive", "half of the units spike 8 times as fast 30 to 60 ms after the onset",

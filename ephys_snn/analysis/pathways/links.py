@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.pathways.asymmetry import bin_spikes, correlogram_asymmetry
-from ephys_snn.analysis.pathways.connectivity import Effects
 from ephys_snn.analysis.pathways.coupling import (
     NoiseCorrelation,
     Variability,
@@ -28,6 +27,7 @@ from ephys_snn.analysis.pathways.members import (
     Pathways,
     PathwaySettings,
 )
+from ephys_snn.analysis.pathways.structural import Effects
 from ephys_snn.analysis.statistics import false_discovery_q
 from ephys_snn.analysis.surrogates import ExchangeableSpikes, exchangeable_groups
 from ephys_snn.cli import Progress, no_progress

@@ -10,12 +10,12 @@ import pytest
 from builders import analysis_options, planted_pathways, recording_of_layers
 
 from ephys_snn.analysis.pathways import pipeline
-from ephys_snn.analysis.pathways.connectivity import output_classes, pathway_effects
 from ephys_snn.analysis.pathways.functional import functional_pathways
 from ephys_snn.analysis.pathways.links import functional_links
 from ephys_snn.analysis.pathways.members import PathwaySettings
 from ephys_snn.analysis.pathways.pathways import choosing_half, measure_pathways
 from ephys_snn.analysis.pathways.preference import ranking_auc
+from ephys_snn.analysis.pathways.structural import output_classes, pathway_effects
 from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.errors import InputError
 from ephys_snn.recording import Trials, decision_windows, epoch_windows, fixed_windows

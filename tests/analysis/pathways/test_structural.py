@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ephys_snn.analysis.pathways.connectivity import area_chain, pathway_effects
+from ephys_snn.analysis.pathways.structural import area_chain, pathway_effects
 from ephys_snn.errors import InputError
 
 
