@@ -66,8 +66,8 @@ def test_shuffled_asymmetry_is_that_of_all_pairs_of_trials():
 def trains(rng, n_trials, lead, gain_sd=1.0, decide=True):
     """Units whose gain varies, the target's mean response later, windows of random length."""
     gain = rng.gamma(1 / gain_sd**2, gain_sd**2, n_trials) if gain_sd else np.ones(n_trials)
-    source = [rng.normal(40, 12, n) for n in rng.poisson(3 * gain)]
-    target = [rng.normal(45, 12, n) for n in rng.poisson(3 * gain)]
+    source = [rng.normal(40, 12, n) for n in rng.poisson(6 * gain)]
+    target = [rng.normal(48, 12, n) for n in rng.poisson(6 * gain)]
     target = [np.append(own, x[rng.random(len(x)) < lead] + 2.0)
               for own, x in zip(target, source, strict=True)]
     stop = rng.uniform(30, 90, n_trials) if decide else np.full(n_trials, 90.0)
