@@ -7,7 +7,9 @@ packet's size is n, its time the median of s, and its width one of
     IQR             Q_0.75(s) - Q_0.25(s), linear quantiles
     shortest half   min_i (s[i + k] - s[i]), k = n // 2
 
-in trials with n >= 5.
+in trials with n >= 5. The shortest half grows with n, and is wider for even n than for odd: of
+normal latencies of SD 1 it is 0.65 for n = 5, 1.00 for 6 and 1.35 for many. Packets of different
+sizes are compared at equal n, by `equal_shortest_halves`.
 """
 
 from typing import NamedTuple
@@ -75,6 +77,38 @@ def shortest_halves(latency: np.ndarray) -> np.ndarray:
     size = size[enough]
     s = np.sort(latency[enough], axis=1)[:, :size.max()]
     return _shortest_half(s, size)
+
+
+def equal_shortest_halves(latency: np.ndarray, n_spikes: int, n_subsets: int,
+                          rng: np.random.Generator) -> np.ndarray:
+    """Shortest half of equally many active units, of the trials that have so many.
+
+    Latencies that come from one distribution have the same expectation in packets of any size.
+
+    Parameters
+    ----------
+    latency : (trial, unit) float, ms
+        First-spike latencies; inf = silent.
+    n_spikes : int
+        Active units that are drawn from every packet, at least 2.
+    n_subsets : int
+        Random draws of them, over which the mean is taken.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (trial with `n_spikes` active units,) float, ms
+    """
+    size = np.isfinite(latency).sum(axis=1)
+    s = np.sort(latency[size >= n_spikes], axis=1)[:, :size.max(initial=0)]
+    silent, k = np.isinf(s), n_spikes // 2
+    total = np.zeros(len(s))
+    for _ in range(n_subsets if len(s) else 0):
+        key = rng.random(s.shape) + silent
+        drawn = np.sort(np.argpartition(key, n_spikes - 1, axis=1)[:, :n_spikes], axis=1)
+        subset = np.take_along_axis(s, drawn, axis=1)
+        total += (subset[:, k:] - subset[:, :-k]).min(axis=1)
+    return total / n_subsets
 
 
 def _measure(latency: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -87,6 +87,7 @@ SHARED = ([], [], [], [],
 OWN = {
     "synchrony": ([], ["--dither", "1"], ["--bin", "0.5"],
                   ["--unitary-events", "--ue-bin", "1", "--ue-window", "5"],
+                  ["--patterns", "--pattern-bin", "0.5"],
                   ["--elephant-units", "2"], ["--null-trials", "3"]),
     "information_gain": ([], ["--min-active", "1"], ["--within", "stimulus"]),
     "pathways": ([], ["--activity", "count"], ["--k", "0"]),
@@ -96,7 +97,7 @@ OWN = {
                      ["--repeats", "1"], ["--shift-labels"]),
 }
 CHEAP = {
-    "synchrony": ["--surrogates", "3", "--elephant-shuffles", "2"],
+    "synchrony": ["--surrogates", "3", "--elephant-shuffles", "2", "--pattern-surrogates", "39"],
     "information_gain": ["--permutations", "5"],
     "pathways": ["--permutations", "5"],
     "separability": ["--permutations", "5", "--draws", "2"],

@@ -9,6 +9,10 @@ function              what is exchanged or moved            what stays
 `ExchangeableSpikes`  responses, among neighbouring trials  what is locked to the stimulus; drift;
 `shuffle_trials`      of a stimulus or class: all units     all units alike: what these units share
                       alike, or each for itself             in a trial
+`exchange_latencies`  latencies, likewise, each unit for    also who responds in which trial
+                      itself
+`shift_in_windows`    all spikes of a unit in a trial, by   intervals between them, how many there
+                      one time                              are in each trial
 `dither_spikes`       spikes, each for itself               the response profile coarser than the
                                                             dither, the size of every packet
 `random_sets`         units, for others of their area       how many they are
@@ -164,6 +168,32 @@ def shuffle_trials(responses: np.ndarray, group: np.ndarray, rng: np.random.Gene
     return responses[permute_within(group, rng, n_units).T, np.arange(n_units)]
 
 
+def exchange_latencies(latency: np.ndarray, group: np.ndarray, rng: np.random.Generator
+                       ) -> np.ndarray:
+    """Give each unit's latencies to other trials of the group in which it responds, too.
+
+    Who responds in which trial stays, so what units share in how active they are is in the null:
+    a width depends on how many units it is of, and on which.
+
+    Parameters
+    ----------
+    latency : (trial, unit) float, ms
+        inf where a unit is silent.
+    group : (trial,) int
+        From `exchangeable_groups`, none negative.
+
+    Returns
+    -------
+    (trial, unit) float, ms
+    """
+    stratum = 2 * group[:, None] + np.isinf(latency)
+    place = np.argsort(stratum, axis=0, kind="stable")
+    source = np.argsort(stratum + rng.random(latency.shape), axis=0)
+    exchanged = np.empty_like(latency)
+    np.put_along_axis(exchanged, place, np.take_along_axis(latency, source, axis=0), axis=0)
+    return exchanged
+
+
 def exchangeable_groups(repeats: np.ndarray, block_trials: int = 1) -> np.ndarray:
     """Which trials may exchange responses: neighbours among those that repeat each other.
 
@@ -296,6 +326,29 @@ def dither_spikes(times: np.ndarray, start: np.ndarray, stop: np.ndarray, dither
         shift = resolution * np.rint(shift / resolution)
     moved = np.mod(times - start + shift, 2 * span)
     return start + np.minimum(moved, 2 * span - moved)
+
+
+def shift_in_windows(times: np.ndarray, response: np.ndarray, start: np.ndarray,
+                     stop: np.ndarray, largest: float, rng: np.random.Generator) -> np.ndarray:
+    """Shift all spikes of a response by one uniform time in +-largest, around in its window.
+
+    Where spikes move singly, two that fall into one bin are counted once, and surrogates have
+    fewer coincidences than chance (Stella et al. 2022, doi:10.1523/ENEURO.0505-21.2022).
+
+    Parameters
+    ----------
+    times, start, stop : (spike,) float, ms
+        Spikes and the borders of their windows.
+    response : (spike,) int
+        Which response each belongs to, from 0.
+    largest : float, ms
+
+    Returns
+    -------
+    (spike,) float, ms
+    """
+    shift = rng.uniform(-largest, largest, 1 + response.max(initial=-1))
+    return start + np.mod(times - start + shift[response], stop - start)
 
 
 # --- units ---------------------------------------------------------------------------------------

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from ephys_snn.recording import ResponseWindows
 
 
-def balanced_trials(label: np.ndarray, max_trials: int, rng: np.random.Generator,
-                    min_repeats: int = 10) -> np.ndarray:
-    """A random choice of trials with equal shares of the classes, in the order of the trials.
+def whole_groups(group: np.ndarray, label: np.ndarray, max_trials: int,
+                 rng: np.random.Generator) -> np.ndarray:
+    """A random choice of groups of trials, a group of every class in turn.
 
-    With too many classes for `min_repeats` trials each, some classes are left out rather than
-    all of them thinned, because trials without repetition cannot exchange responses.
+    Trials that exchange responses stay together: chosen one by one, those that are left of a
+    group would lie far apart in the recording, and the drift between them would look shared.
 
     Parameters
     ----------
+    group : (trial,) int
+        From `ephys_snn.analysis.surrogates.exchangeable_groups`; trials of a negative one come
+        last.
     label : (trial,) str
     max_trials : int
-        All trials where there are no more.
-    min_repeats : int
+        All trials where there are no more; the last group may be cut to it.
 
     Returns
     -------
     (chosen trial,) int
+        Ascending.
     """
-    if len(label) <= max_trials:
-        return np.arange(len(label))
-    rank = np.empty(len(label), dtype=int)
-    turn = np.empty(len(label), dtype=int)
-    for place, each in enumerate(rng.permutation(np.unique(label))):
-        members = rng.permutation(np.flatnonzero(label == each))
-        rank[members] = np.arange(len(members))
-        turn[members] = place
-    # First min_repeats trials of one class after the other, then one trial per class in turn.
-    order = np.lexsort((rank, turn, np.maximum(rank, min_repeats - 1)))
+    if len(group) <= max_trials:
+        return np.arange(len(group))
+    each, first = np.unique(group, return_index=True)
+    shuffled = rng.permutation(np.flatnonzero(each >= 0))
+    turn = pd.Series(shuffled).groupby(label[first[shuffled]]).cumcount()
+    place = np.full(len(each), len(each))
+    place[shuffled[np.argsort(turn, kind="stable")]] = np.arange(len(shuffled))
+    order = np.argsort(place[np.searchsorted(each, group)], kind="stable")
     return np.sort(order[:max_trials])
 
 

@@ -8,17 +8,28 @@ from ephys_snn.analysis import pipelines
 PIPELINES = {pipeline.name: pipeline for pipeline in pipelines()}
 
 
-def synchrony(widths, q_values) -> pd.DataFrame:
+def synchrony(widths, q_values, within="class") -> pd.DataFrame:
     return pd.DataFrame({
         "area": [f"layer_{i}" for i in range(len(widths))], "cell_type": "all",
-        "shortest_half_ms": widths, "shuffled_shortest_half_q_value": q_values})
+        "shortest_half_equal_ms": widths, "n_equal_spikes": 7, "shuffled_within": within,
+        "shuffled_shortest_half_q_value": q_values})
 
 
 def test_packets_that_spread_and_converge():
     table = synchrony([0.4, 1.2, 0.08, np.nan], [0.9, 0.01, 0.01, np.nan])
     sentence = PIPELINES["synchrony"].findings({"synchrony": table}, True)
     assert "within 0.4 ms in layer_0, up to 1.2 ms in layer_1, 0.08 ms in layer_2" in sentence
+    assert sentence.startswith("Half of 7 active units of an area fire within")
     assert "in 2 of 3 areas" in sentence
+
+
+def test_shuffling_within_a_class_is_not_said_to_be_within_a_stimulus():
+    of_class, of_stimulus = (
+        PIPELINES["synchrony"].findings(
+            {"synchrony": synchrony([1.0, 2.0], [0.01, 0.01], within)}, True)
+        for within in ("class", "stimulus"))
+    assert "than the class average predicts" in of_class and "stimuli may differ" in of_class
+    assert "locking" not in of_class and "locking to the stimulus alone" in of_stimulus
 
 
 def test_without_an_order_there_is_no_course():

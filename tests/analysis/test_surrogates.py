@@ -15,11 +15,13 @@ from ephys_snn.analysis.surrogates import (
     ExchangeableSpikes,
     Relabelling,
     dither_spikes,
+    exchange_latencies,
     exchange_windows,
     exchangeable_groups,
     permute_within,
     random_sets,
     relabel,
+    shift_in_windows,
     shuffle_trials,
 )
 from ephys_snn.recording import decision_windows
@@ -147,6 +149,41 @@ def test_shuffling_makes_units_independent():
     counts = [seen.count(each) for each in set(seen)]
     assert len(counts) == 24  # every relative order, equally often
     assert min(counts) > 60 and max(counts) < 145
+
+
+@given(st.integers(1, 20), st.integers(1, 8), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_exchanged_latencies_leave_who_responds_in_which_trial(n_trials, n_units, n_groups, seed):
+    rng = np.random.default_rng(seed)
+    latency = np.where(rng.random((n_trials, n_units)) < 0.5, rng.random((n_trials, n_units)),
+                       np.inf)
+    group = rng.integers(n_groups, size=n_trials)
+    exchanged = exchange_latencies(latency, group, rng)
+    np.testing.assert_array_equal(np.isinf(exchanged), np.isinf(latency))
+    for each in np.unique(group):
+        np.testing.assert_array_equal(np.sort(exchanged[group == each], axis=0),
+                                      np.sort(latency[group == each], axis=0))
+
+
+def test_exchanged_latencies_come_in_every_order_equally_often():
+    latency = np.array([[0.0], [1.0], [np.inf], [2.0]])
+    rng = np.random.default_rng(0)
+    seen = [tuple(exchange_latencies(latency, np.zeros(4, int), rng)[[0, 1, 3], 0])
+            for _ in range(1200)]
+    counts = [seen.count(each) for each in set(seen)]
+    assert len(counts) == 6 and min(counts) > 150 and max(counts) < 250
+
+
+def test_shifted_responses_keep_their_intervals_and_stay_in_their_window():
+    rng = np.random.default_rng(0)
+    times = np.sort(rng.uniform(20, 30, (500, 3)), axis=1)
+    response = np.repeat(np.arange(500), 3)
+    shifted = shift_in_windows(times.ravel(), response, np.full(1500, 20.0), np.full(1500, 30.0),
+                               4.0, rng).reshape(500, 3)
+    assert shifted.min() >= 20 and shifted.max() <= 30
+    moved = shifted - times
+    moved -= 10 * np.rint(moved / 10)  # around in the window
+    np.testing.assert_allclose(moved, moved[:, :1].repeat(3, axis=1), atol=1e-9)
+    assert np.abs(moved).max() <= 4 and moved[:, 0].std() == pytest.approx(8 / np.sqrt(12), rel=0.1)
 
 
 @given(hnp.arrays(np.float64, 20, elements=st.floats(0, 9.99)), st.floats(0.01, 30),

@@ -5,35 +5,44 @@ from builders import make_recording
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ephys_snn.analysis.surrogates import exchangeable_groups
 from ephys_snn.analysis.trial_subsets import (
-    balanced_trials,
     first_halves,
     keep_windows,
     match_trials,
     proportional_trials,
     split_halves,
     stratified_quarters,
+    whole_groups,
 )
 from ephys_snn.recording import epoch_windows
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=60), st.integers(1, 40),
        st.integers(0, 99))
-def test_chosen_trials_keep_repetitions(labels, max_trials, seed):
+def test_chosen_trials_stay_with_those_they_exchange_responses_with(labels, max_trials, seed):
     labels = np.array(labels)
-    chosen = balanced_trials(labels, max_trials, np.random.default_rng(seed))
-    assert len(chosen) == min(max_trials, len(labels)) == len(set(chosen.tolist()))
-    assert (np.diff(chosen) > 0).all()
-    if max_trials >= 60:
-        assert len(chosen) == len(labels)
+    group = exchangeable_groups(labels)
+    chosen = whole_groups(group, labels, max_trials, np.random.default_rng(seed))
+    assert len(chosen) == min(max_trials, len(labels)) and (np.diff(chosen) > 0).all()
+    cut = [each for each in np.unique(group[chosen][group[chosen] >= 0])
+           if (group[chosen] == each).sum() < (group == each).sum()]
+    assert len(cut) <= 1
+    if (group[chosen] < 0).any():  # come last
+        assert np.isin(np.flatnonzero(group >= 0), chosen).all()
 
 
-def test_many_classes_are_left_out_rather_than_thinned():
-    labels = np.repeat(np.arange(100), 20)
-    chosen = balanced_trials(labels, 100, np.random.default_rng(0))
-    assert np.unique(labels[chosen], return_counts=True)[1].tolist() == [10] * 10
-    few = balanced_trials(np.repeat([0, 1], 1000), 100, np.random.default_rng(0))
-    assert (few < 1000).sum() == 50
+def test_classes_have_a_group_in_turn_and_groups_of_neighbours():
+    labels = np.tile(np.arange(5), 200)
+    group = exchangeable_groups(labels)
+    chosen = whole_groups(group, labels, 100, np.random.default_rng(0))
+    assert np.unique(labels[chosen], return_counts=True)[1].tolist() == [20] * 5
+    assert max(np.ptp(chosen[group[chosen] == each]) for each in np.unique(group[chosen])) == 45
+    stimuli = np.repeat(np.arange(100), 20)  # many: some are left out rather than all thinned
+    some = whole_groups(exchangeable_groups(stimuli), stimuli // 50, 100,
+                        np.random.default_rng(0))
+    assert set(np.unique(stimuli[some], return_counts=True)[1]) <= {10, 20}
+    assert abs((stimuli[some] < 50).sum() - 50) <= 10
 
 
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=200), st.integers(2, 100),

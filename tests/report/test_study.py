@@ -82,10 +82,11 @@ def write_results(folder, error="", failed=None, synchrony="", separability=""):
 
 SYNCHRONY = """\
 area,cell_type,n_units,n_trials,active_fraction,latency_ms,sd_ms,shortest_half_ms,\
+shortest_half_equal_ms,n_equal_spikes,shuffled_within,\
 shuffled_shortest_half_ratio,shuffled_shortest_half_q_value,note
-V2,all,8,40,0.5,3,1,0.5,0.8,0.01,
-V2,inhibitory,2,0,0.1,,,,,,too few active units
-V1,all,4,40,0.25,2,1,0.25,0.9,0.2,
+V2,all,8,40,0.5,3,1,0.5,0.4,5,class,0.8,0.01,
+V2,inhibitory,2,0,0.1,,,,,,class,,,too few active units
+V1,all,4,40,0.25,2,1,0.25,0.2,5,class,0.9,0.2,
 """
 SEPARABILITY = """\
 area,code,accuracy,chance,q_value,note

@@ -13,7 +13,10 @@ window, so that what happens between the trials costs no time and adds no silenc
 
 All but the rate compare two or more units and do not scale to all of a large recording, so they
 use a random sample of units and trials. Locking to the stimulus alone makes every one of them
-large; the control exchanges each unit's responses among the trials of a class (`synchrony`).
+large; the control exchanges each unit's responses among neighbouring trials that repeat each other
+(`ephys_snn.analysis.surrogates.ExchangeableSpikes`). What units share in a single trial beyond that
+may be timing, or how active they are. The peak of the correlogram is the greatest of all lags, and
+so is that of every surrogate.
 """
 
 from __future__ import annotations
@@ -23,8 +26,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis.statistics import surrogate_comparison
-from ephys_snn.analysis.surrogates import exchange_windows, exchangeable_groups, permute_within
+from ephys_snn.analysis.statistics import false_discovery_q, surrogate_comparison
+from ephys_snn.analysis.surrogates import ExchangeableSpikes, exchangeable_groups
 from ephys_snn.analysis.synchrony.elephant_trains import (
     MAX_LAG,
     Measured,
@@ -33,11 +36,13 @@ from ephys_snn.analysis.synchrony.elephant_trains import (
     population_rate,
     width_at_half_maximum,
 )
-from ephys_snn.analysis.trial_subsets import balanced_trials
+from ephys_snn.analysis.trial_subsets import whole_groups
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
 
-MEASURES = ("spike_contrast", "synchronous_spikes", "correlation")  # those with a control
+MEASURES = ("spike_contrast", "synchronous_spikes", "correlation",
+            "correlogram_peak")  # those with a control
+MIN_SHUFFLES = 19  # fewer allow no p of 0.05: z is an effect size then
 BINS_PER_WINDOW = 100  # by default
 MAX_PAIRS = 10  # of the cross-correlogram
 
@@ -46,8 +51,8 @@ COLUMNS = (
     "rate_width_ms", "spike_contrast_scale_ms", "synchronous_events_per_trial",
     "largest_event_units",
     *(f"{measure}{suffix}" for measure in MEASURES
-      for suffix in ("", "_shuffled", "_z")),
-    "correlogram_peak", "correlogram_peak_shuffled", "correlogram_lag_ms", "n_shuffles", "note")
+      for suffix in ("", "_shuffled", "_z", "_p_value", "_q_value")),
+    "correlogram_lag_ms", "shuffled_within", "n_shuffles", "note")
 
 
 class Curves(NamedTuple):
@@ -91,8 +96,8 @@ class ElephantResult(NamedTuple):
 
 def analyse_with_elephant(recording: Recording, windows: ResponseWindows, *,
                           bin_width: float | None = None, max_units: int = 50,
-                          max_trials: int = 100, n_shuffles: int = 10, seed: int = 0,
-                          progress: Progress = no_progress) -> ElephantResult:
+                          max_trials: int = 100, n_shuffles: int = 10, block_trials: int = 1,
+                          seed: int = 0, progress: Progress = no_progress) -> ElephantResult:
     """Elephant's measures of every area on a random sample of its units and trials.
 
     Parameters
@@ -105,7 +110,9 @@ def analyse_with_elephant(recording: Recording, windows: ResponseWindows, *,
     max_units, max_trials : int
         Size of the sample; units are drawn from those that spike in the sampled trials.
     n_shuffles : int
-        Surrogates of the control.
+        Surrogates of the control; p-values need `MIN_SHUFFLES`.
+    block_trials : int
+        See `ephys_snn.analysis.surrogates.exchangeable_groups`.
     seed : int
     progress : Progress
         Of the surrogates of an area.
@@ -113,68 +120,69 @@ def analyse_with_elephant(recording: Recording, windows: ResponseWindows, *,
     longest = np.nanmax(windows.durations)
     if bin_width is None:
         bin_width = max(_round_down(longest / BINS_PER_WINDOW), recording.resolution or 0.0)
-    label = recording.trials.label[windows.used]
-    trials = balanced_trials(label, max_trials, np.random.default_rng([seed, 2]))
+    repeats, used = recording.trials.repeats, windows.used
+    group = exchangeable_groups(repeats.value[used], block_trials)
+    trials = whole_groups(group, recording.trials.label[used], max_trials,
+                          np.random.default_rng([seed, 2]))
     rows, curves = [], {}
     for index, area in enumerate(recording.areas):
         units = recording.units_in(area)
         row = {"area": area, "n_units": len(units), "n_trials_used": len(trials),
-               "bin_ms": bin_width, "note": ""}
+               "bin_ms": bin_width, "shuffled_within": repeats.of, "note": ""}
         if recording.output_units(windows)[units].all():
             row["note"] = DECISION_NOTE
         else:
-            sample = _Sample(recording, windows, units, trials, bin_width)
+            sample = _Sample.of(recording, windows, units, trials, group[trials], bin_width)
             rng = np.random.default_rng([seed, 3, index])
             row["n_units_used"], curves[area] = _measure_area(
                 sample, row, max_units, n_shuffles, rng, progress)
         rows.append(row)
-    return ElephantResult(pd.DataFrame(rows, columns=list(COLUMNS)), curves, bin_width)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    for measure in MEASURES:
+        table[f"{measure}_q_value"] = false_discovery_q(table[f"{measure}_p_value"])
+    return ElephantResult(table, curves, bin_width)
 
 
-class _Sample:
-    """The responses of one area in the sampled trials, ready to be laid end to end.
+class _Sample(NamedTuple):
+    """The responses of one area in the sampled trials, ready to be laid end to end."""
 
-    They are observed for as long as the longest window of their class, so that they may change
-    places among its trials, and end with the window of the trial that they came to.
-    """
+    spikes: ExchangeableSpikes
+    start: np.ndarray
+    bin_width: float
 
-    def __init__(self, recording: Recording, windows: ResponseWindows, units: np.ndarray,
-                 trials: np.ndarray, bin_width: float):
+    @classmethod
+    def of(cls, recording: Recording, windows: ResponseWindows, units: np.ndarray,
+           trials: np.ndarray, group: np.ndarray, bin_width: float) -> _Sample:
         kept = np.flatnonzero(windows.used)[trials]
-        seen, onset = exchange_windows(recording, windows), windows.onset[kept]
-        spikes = recording.window_spikes(seen.start[kept], seen.stop[kept], units)
-        self.latency, self.trial = spikes.time - onset[spikes.window], spikes.window
-        self.unit = spikes.unit
-        self.n_units, self.n_trials, self.bin_width = len(units), len(trials), bin_width
-        self.start, self.end = windows.start[kept] - onset, windows.stop[kept] - onset
-        self.slot_bins = int(np.ceil((self.end - self.start).max() / bin_width - 1e-6))
-        self.group = exchangeable_groups(recording.trials.repeats.value[kept])
-        self.inside = self.latency < self.end[self.trial]
+        return cls(ExchangeableSpikes.observe(recording, windows, units, kept, group),
+                   (windows.start - windows.onset)[kept], bin_width)
+
+    @property
+    def slot_bins(self) -> int:
+        return int(np.ceil((self.spikes.stop - self.start).max() / self.bin_width - 1e-6))
+
+    @property
+    def inside(self) -> np.ndarray:
+        """(spike,) bool, within the window of the trial that it was recorded in."""
+        return self.spikes.latency < self.spikes.stop[self.spikes.trial]
 
     def rate(self) -> tuple[np.ndarray, np.ndarray]:
         """Population rate over the time since the onset."""
-        start = self.start.min()
-        n_bins = int(np.ceil((self.end.max() - start) / self.bin_width - 1e-6))
-        observed = self.n_units * observed_time(self.start - start, self.end - start, n_bins,
-                                                self.bin_width)
-        time, rate = population_rate(self.latency[self.inside] - start, n_bins, self.bin_width,
-                                     observed)
+        start, stop = self.start.min(), self.spikes.stop
+        n_bins = int(np.ceil((stop.max() - start) / self.bin_width - 1e-6))
+        observed = self.spikes.n_units * observed_time(self.start - start, stop - start, n_bins,
+                                                       self.bin_width)
+        time, rate = population_rate(self.spikes.latency[self.inside] - start, n_bins,
+                                     self.bin_width, observed)
         return start + time, rate
 
-    def measure(self, units: np.ndarray, pairs: np.ndarray,
-                rng: np.random.Generator | None = None) -> Measured:
-        """Measures of some units; with a generator, responses exchanged among trials first."""
-        trains = []
-        for unit in units:
-            mine = self.unit == unit
-            latency, trial = self.latency[mine], self.trial[mine]
-            if rng is not None:
-                trial = permute_within(self.group, rng)[0, trial]
-            inside = latency < self.end[trial]
-            times = self.slot_bins * self.bin_width * trial + latency - self.start[trial]
-            trains.append(np.sort(times[inside]))
-        return measure_trains(trains, self.slot_bins * self.n_trials, self.bin_width,
-                              self.slot_bins * self.bin_width, pairs)
+    def measure(self, units: np.ndarray, pairs: np.ndarray, trial: np.ndarray) -> Measured:
+        """Measures of some units, were the spikes in these trials, (spike,) int."""
+        latency, slot = self.spikes.latency, self.slot_bins * self.bin_width
+        inside = latency < self.spikes.stop[trial]
+        times = slot * trial + latency - self.start[trial]
+        trains = [np.sort(times[inside & (self.spikes.unit == unit)]) for unit in units]
+        return measure_trains(trains, self.slot_bins * len(self.start), self.bin_width, slot, pairs)
 
 
 def _measure_area(sample: _Sample, row: dict, max_units: int, n_shuffles: int,
@@ -185,33 +193,33 @@ def _measure_area(sample: _Sample, row: dict, max_units: int, n_shuffles: int,
         row["peak_rate_hz"] = np.nanmax(curves.rate)
         row["peak_time_ms"] = curves.time[np.nanargmax(curves.rate)]
         row["rate_width_ms"] = width_at_half_maximum(*curves[:2])
-    spiking, n_spikes = np.unique(sample.unit[sample.inside], return_counts=True)
+    spiking, n_spikes = np.unique(sample.spikes.unit[sample.inside], return_counts=True)
     if len(spiking) < 2:
         row["note"] = ("not computable: pairwise measures need two units that spike in the "
-                       f"sampled trials; {len(spiking)} of {sample.n_units} do")
+                       f"sampled trials; {len(spiking)} of {sample.spikes.n_units} do")
         return len(spiking), curves
     chosen = rng.choice(len(spiking), min(max_units, len(spiking)), replace=False)
     # Pairs are taken from the front: the units with most spikes have most to say about lags.
     chosen = spiking[chosen[np.argsort(-n_spikes[chosen], kind="stable")]]
     pairs = _pairs(len(chosen))
-    observed = sample.measure(chosen, pairs)
+    observed = sample.measure(chosen, pairs, sample.spikes.trial)
     row["spike_contrast_scale_ms"] = observed.scale[np.argmax(observed.contrast)]
-    row["synchronous_events_per_trial"] = observed.n_events / sample.n_trials
+    row["synchronous_events_per_trial"] = observed.n_events / len(sample.start)
     row["largest_event_units"] = observed.largest_event
     for measure in MEASURES:
         row[measure] = getattr(observed, measure)
     lag = sample.bin_width * np.arange(-MAX_LAG, MAX_LAG + 1)
-    peak = int(np.argmax(observed.correlogram))
-    row["correlogram_peak"], row["correlogram_lag_ms"] = observed.correlogram[peak], lag[peak]
+    row["correlogram_lag_ms"] = lag[np.argmax(observed.correlogram)]
     curves = curves._replace(scale=observed.scale, contrast=observed.contrast, lag=lag,
                              correlogram=observed.correlogram)
     if not n_shuffles:
         return len(chosen), curves
-    if not (sample.group >= 0).any():
-        row["note"] = "no control: every trial is the only one of its class"
+    if not (sample.spikes.group >= 0).any():
+        row["note"] = f"no control: every trial is the only one of its {row['shuffled_within']}"
         return len(chosen), curves
-    surrogates = [sample.measure(chosen, pairs, child) for child in progress(
-        rng.spawn(n_shuffles), f"Elephant, {row['area']}", n_shuffles)]
+    surrogates = [sample.measure(chosen, pairs, sample.spikes.exchange(child, together=False))
+                  for child in progress(rng.spawn(n_shuffles), f"Elephant, {row['area']}",
+                                        n_shuffles)]
     return len(chosen), _add_control(row, curves, surrogates)
 
 
@@ -223,10 +231,14 @@ def _add_control(row: dict, curves: Curves, surrogates: list[Measured]) -> Curve
             row[measure], np.array([getattr(each, measure) for each in surrogates]))
         row[f"{measure}_shuffled"] = compared.null_mean
         row[f"{measure}_z"] = float(compared.z)
+        if len(surrogates) >= MIN_SHUFFLES:
+            row[f"{measure}_p_value"] = float(compared.p_value)
+    if len(surrogates) < MIN_SHUFFLES:
+        row["note"] = (f"{len(surrogates)} shuffles give z, an effect size, and no p of Elephant's "
+                       f"measures, which needs {MIN_SHUFFLES} (--elephant-shuffles)")
     # Scales shrink from the same largest one; how far they go depends on the closest two spikes.
     n_scales = min(len(curves.scale), *(len(each.scale) for each in surrogates))
     correlogram = np.mean([each.correlogram for each in surrogates], axis=0)
-    row["correlogram_peak_shuffled"] = correlogram[np.argmax(curves.correlogram)]
     return curves._replace(
         scale=curves.scale[:n_scales], contrast=curves.contrast[:n_scales],
         contrast_shuffled=np.mean([each.contrast[:n_scales] for each in surrogates], axis=0),

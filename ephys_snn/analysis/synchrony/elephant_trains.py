@@ -42,6 +42,11 @@ class Measured(NamedTuple):
     n_events: int
     largest_event: int
 
+    @property
+    def correlogram_peak(self) -> float:
+        """The greatest over all lags."""
+        return float(self.correlogram.max())
+
 
 def measure_trains(trains: list[np.ndarray], n_bins: int, bin_width: float, max_scale: float,
                    pairs: np.ndarray) -> Measured:

@@ -83,7 +83,7 @@ def plot_elephant(curves: dict[str, Curves], table: pd.DataFrame, title: str) ->
                         xlabel="lag (ms)", ylabel="correlation coefficient")
         styles = [Line2D([], [], color="k", lw=1.5, label="recorded"),
                   Line2D([], [], color="k", lw=1, ls=":",
-                         label="responses shuffled across trials of a class")]
+                         label=f"responses shuffled across trials of a {_within(table)}")]
         if curves:
             rate.legend(title="area", ncols=1 + len(curves) // 5)
         else:
@@ -102,7 +102,7 @@ def _draw_correlations(axes: Axes, table: pd.DataFrame, colors: dict) -> None:
     axes.bar(place, measured["correlation"], color=[colors[area] for area in measured["area"]],
              width=0.5)
     axes.plot(place, measured["correlation_shuffled"].astype(float), ls="none", marker="_", ms=26,
-              mew=2, color="k", label="responses shuffled across trials of a class")
+              mew=2, color="k", label=f"responses shuffled across trials of a {_within(table)}")
     axes.set(title="d  Pairwise correlation of binned trains", ylabel="mean over pairs")
     if not len(measured):
         _say(axes, "needs two units that spike")
@@ -113,6 +113,11 @@ def _draw_correlations(axes: Axes, table: pd.DataFrame, colors: dict) -> None:
     axes.set(xlim=(-1, len(place)))
     axes.margins(y=0.2)
     axes.legend(loc="upper right")
+
+
+def _within(table: pd.DataFrame) -> str:
+    """What trials have in common that exchange responses: a stimulus or a class."""
+    return str(table["shuffled_within"].iloc[0])
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -197,14 +202,14 @@ def _draw_by_area(panels: list[Axes], table: pd.DataFrame, areas: list[str],
     place = {area: index for index, area in enumerate(areas)}
     kinds = [kind for kind in ("all", "excitatory", "inhibitory")
              if (table["cell_type"] == kind).any()]
-    for column, panel in zip(("shortest_half", "sd"), panels, strict=False):
-        _draw_width(panel, table, column, kinds, place, ordered)
+    _draw_width(panels[0], table, "shortest_half_equal", "shortest_half", kinds, place, ordered)
+    _draw_width(panels[1], table, "sd", "sd", kinds, place, ordered)
     for offset, kind in zip(_offsets(kinds), kinds, strict=True):
         rows = table[table["cell_type"] == kind]
         panels[2].plot([place[area] + offset for area in rows["area"]], rows["active_units"],
                        color=cell_type_color(kind), marker="o", ms=5, lw=1.3,
                        ls="-" if ordered else "none")
-    panels[0].set(title="b  Width of the packet: shortest half (mean ± SEM)",
+    panels[0].set(title=f"b  Shortest half of the packet{_equally_many(table)} (mean ± SEM)",
                   ylabel="shortest half (ms)")
     panels[1].set(title="    SD of first-spike times (mean ± SEM)", ylabel="SD (ms)")
     panels[2].set(title="    Size of the packet", ylabel="active units per trial")
@@ -224,18 +229,24 @@ def _draw_by_area(panels: list[Axes], table: pd.DataFrame, areas: list[str],
     panels[0].figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
+def _equally_many(table: pd.DataFrame) -> str:
+    n_spikes = table["n_equal_spikes"].dropna()
+    return f", {n_spikes.iloc[0]:.0f} units drawn" if len(n_spikes) else ""
+
+
 def _null_handles(table: pd.DataFrame) -> list[Line2D]:
     return [
         Line2D([], [], color="0.4", marker="o", mfc="w", ls="none", ms=5,
                label=f"open: not narrower than shuffled (q ≥ {ALPHA})"),
         Line2D([], [], color=NULL_COLOR, marker="_", ms=11, mew=2.5, ls="none",
-               label="shuffled across trials of a class"),
+               label=f"latencies shuffled across trials of a {_within(table)}"),
         Line2D([], [], color=NULL_COLOR, marker="x", ms=6, mew=1.5, ls="none",
                label=f"spikes dithered by ±{table['dither_ms'].max():.3g} ms")]
 
 
-def _draw_width(axes: Axes, table: pd.DataFrame, column: str, kinds: list[str],
+def _draw_width(axes: Axes, table: pd.DataFrame, column: str, tested: str, kinds: list[str],
                 place: dict[str, int], ordered: bool) -> None:
+    """A width by area and type, beside the nulls of the width that is tested."""
     measured = table[table[f"{column}_ms"].notna()]
     if not len(measured):
         _say(axes, f"not computable: no trial has {MIN_ACTIVE} active units")
@@ -247,12 +258,12 @@ def _draw_width(axes: Axes, table: pd.DataFrame, column: str, kinds: list[str],
         width = rows[f"{column}_ms"].to_numpy(dtype=float)
         # Surrogate widths belong to the trials of the nulls, hence drawn by their ratio.
         for null, marker, size in (("shuffled", "_", 11), ("dithered", "x", 6)):
-            ratio = rows[f"{null}_{column}_ratio"].to_numpy(dtype=float)
+            ratio = rows[f"{null}_{tested}_ratio"].to_numpy(dtype=float)
             axes.plot(x, width / ratio, marker=marker, ms=size, mew=2 if marker == "_" else 1.3,
                       ls="none", color=color, alpha=0.4)
         axes.errorbar(x, width, rows[f"{column}_sem_ms"].to_numpy(dtype=float), color=color,
                       lw=1.3, ls="-" if ordered else "none", zorder=3)
-        significant = rows[f"shuffled_{column}_q_value"].to_numpy(dtype=float) < ALPHA
+        significant = rows[f"shuffled_{tested}_q_value"].to_numpy(dtype=float) < ALPHA
         axes.scatter(x, width, s=28, zorder=4, edgecolors=color,
                      facecolors=[color if each else "w" for each in significant])
     _scale(axes, "y", measured[f"{column}_ms"])
@@ -260,20 +271,22 @@ def _draw_width(axes: Axes, table: pd.DataFrame, column: str, kinds: list[str],
 
 def _draw_plane(axes: Axes, table: pd.DataFrame, areas: list[str], ordered: bool) -> None:
     """Packets in the plane of size and width, joined from area to area where there is an order."""
-    measured = table[(table["shortest_half_ms"] > 0) & table["area"].isin(areas)]
+    measured = table[(table["shortest_half_equal_ms"] > 0) & table["area"].isin(areas)]
     axes.set(title="c  Size against width (Diesmann et al. 1999)",
-             xlabel="width: shortest half (ms)", ylabel="size: active units per trial")
+             xlabel=f"width: shortest half{_equally_many(table)} (ms)",
+             ylabel="size: active units per trial")
     if not len(measured):
         _say(axes, f"not computable: no trial has {MIN_ACTIVE} active units")
         return
-    _scale(axes, "x", measured["shortest_half_ms"])
+    _scale(axes, "x", measured["shortest_half_equal_ms"])
     _scale(axes, "y", measured["active_units"])
     for kind in ("all", "excitatory", "inhibitory"):
         rows = measured[measured["cell_type"] == kind]
         if kind != "all" and ordered:  # the input has no such types, but is where they start
             first = measured[(measured["area"] == areas[0]) & (measured["cell_type"] == "all")]
             rows = rows if (rows["area"] == areas[0]).any() else pd.concat([first, rows])
-        x, y = (rows[key].to_numpy(dtype=float) for key in ("shortest_half_ms", "active_units"))
+        x, y = (rows[key].to_numpy(dtype=float)
+                for key in ("shortest_half_equal_ms", "active_units"))
         color = cell_type_color(kind)
         main = kind == "all"
         axes.scatter(x, y, s=45 if main else 22, color=color, zorder=4 if main else 3,

@@ -1,4 +1,4 @@
-"""The two nulls of packet widths: responses shuffled across trials, and dithered spikes.
+"""The two nulls of packet widths: latencies shuffled across trials, and dithered spikes.
 
 Each is prepared once for an area, then drawn from as often as needed, by many threads at a time.
 """
@@ -11,9 +11,8 @@ import numpy as np
 
 from ephys_snn.analysis.surrogates import (
     dither_spikes,
+    exchange_latencies,
     exchange_windows,
-    exchangeable_groups,
-    shuffle_trials,
 )
 from ephys_snn.pulse_packets import MIN_ACTIVE, pulse_packets
 from ephys_snn.recording import Recording, ResponseWindows
@@ -42,8 +41,8 @@ def mean_widths(latency: np.ndarray, members: Mapping[str, np.ndarray]) -> np.nd
     return means
 
 
-class ShuffledResponses:
-    """Responses of one area that change places among the trials of a class.
+class ShuffledLatencies:
+    """Latencies of one area that change places among trials that repeat each other.
 
     Parameters
     ----------
@@ -52,8 +51,8 @@ class ShuffledResponses:
     units : (unit,) int
     trials : (trial,) int
         Positions among the trials that have a window.
-    block_trials : int
-        As in `ephys_snn.analysis.surrogates.exchangeable_groups`.
+    group : (trial,) int
+        Of these, from `ephys_snn.analysis.surrogates.exchangeable_groups`.
 
     Attributes
     ----------
@@ -62,9 +61,7 @@ class ShuffledResponses:
     """
 
     def __init__(self, recording: Recording, windows: ResponseWindows, units: np.ndarray,
-                 trials: np.ndarray, block_trials: int = 1):
-        group = exchangeable_groups(recording.trials.repeats.value[windows.used][trials],
-                                    block_trials)
+                 trials: np.ndarray, group: np.ndarray):
         paired = group >= 0
         seen = exchange_windows(recording, windows)
         self._latency = recording.responses(seen, units).latency[trials[paired]]
@@ -73,7 +70,7 @@ class ShuffledResponses:
         n_single = int((~paired).sum())
         self.left_out = "" if not n_single else (
             f"shuffled null without {n_single} of {len(trials)} trials, the only ones of their "
-            "class")
+            f"{recording.trials.repeats.of}")
 
     @property
     def observed(self) -> np.ndarray:
@@ -82,7 +79,7 @@ class ShuffledResponses:
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """(trial, unit) float, ms, latencies of a surrogate."""
-        return self._censor(shuffle_trials(self._latency, self._group, rng))
+        return self._censor(exchange_latencies(self._latency, self._group, rng))
 
     def _censor(self, latency: np.ndarray) -> np.ndarray:
         """What comes after the end of the trial's own window is silence."""

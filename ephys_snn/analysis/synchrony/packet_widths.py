@@ -5,12 +5,20 @@ The packet of one area in one trial has a size, a latency and a width (see
 shows a packet that first spreads and then converges. Width and size span the plane in which synfire
 chains converge to a stable packet or die (Diesmann, Gewaltig & Aertsen 1999, doi:10.1038/990101).
 
-Two nulls say what a width means. *Shuffled*: each unit's responses change places among the trials
-of one class, units independently of each other. What all trials of a class share (locking to the
-stimulus) stays, what the units share in a single trial goes: a narrower packet than that is more
-than stimulus locking. *Dithered*: every spike moves by an independent uniform time within
-+-dither; the response profile coarser than that stays: a narrower packet than that is timed more
-finely than the dither.
+The shortest half grows with the number of units, so areas and cell types are compared by that of
+equally many (`ephys_snn.pulse_packets.equal_shortest_halves`): the most that at least half of the
+packets of each of them have.
+
+Two nulls say what a width means. *Shuffled*: each unit's latencies change places among the
+neighbouring trials that repeat each other and in which it responds, units independently of each
+other. What these trials share stays, and who responds in which trial; what units share in the
+timing of a single trial goes. Where trials repeat a stimulus, a narrower packet is more than
+locking to the stimulus; where they share no more than a class, stimuli that differ within the
+class make packets narrower, too. A gain that units share in a trial is timing in so far as it moves
+their first spikes together. *Dithered*: every spike moves by an independent uniform time
+within +-dither, and no further than its window; the response profile coarser than that stays. A
+narrower packet has spikes that are closer together than chance within the dither makes them.
+Locking to the stimulus is enough for that.
 """
 
 from __future__ import annotations
@@ -23,19 +31,25 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.statistics import false_discovery_q, surrogate_comparison
+from ephys_snn.analysis.surrogates import exchangeable_groups
 from ephys_snn.analysis.synchrony.packet_nulls import (
     WIDTHS,
     DitheredSpikes,
-    ShuffledResponses,
+    ShuffledLatencies,
     mean_widths,
 )
-from ephys_snn.analysis.trial_subsets import balanced_trials
+from ephys_snn.analysis.trial_subsets import whole_groups
 from ephys_snn.cli import Progress, no_progress
-from ephys_snn.pulse_packets import MIN_ACTIVE, pulse_packets
+from ephys_snn.pulse_packets import MIN_ACTIVE, equal_shortest_halves, pulse_packets
 from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
 
 WIDTH_NAMES = {"shortest_half": "shortest half", "sd": "SD", "iqr": "IQR"}
 NULLS = ("shuffled", "dithered")
+# Spikes that coincide within 5 ms are what unitary events of motor cortex were found with (Riehle
+# et al. 1997, doi:10.1126/science.278.5345.1950).
+DITHER = 5.0  # ms
+MIN_DRAWS = 10_000  # of equally many units, over all trials of a row
+MIN_PACKETS = 10  # areas and types with fewer have no say in how many units are drawn
 
 
 class SynchronyResult(NamedTuple):
@@ -46,7 +60,7 @@ class SynchronyResult(NamedTuple):
     table : DataFrame
         A row per area and cell type: the columns of ``synchrony.csv``.
     dither : float, ms
-        The dither of the dithered null; nan where no packet has a width.
+        The dither of the dithered null.
     n_null_trials : int
         Number of trials that the nulls are computed on.
     """
@@ -71,8 +85,7 @@ def analyse_synchrony(recording: Recording, windows: ResponseWindows, *, n_surro
     max_null_trials : int
         The nulls, and what they are compared with, use at most so many trials.
     dither : float, optional, ms
-        Default: the median over the areas of the shortest half, but no less than the recording's
-        time resolution.
+        Default: `DITHER`, but no less than the recording's time resolution.
     block_trials : int
         See `ephys_snn.analysis.surrogates.exchangeable_groups`.
     seed : int
@@ -80,30 +93,43 @@ def analyse_synchrony(recording: Recording, windows: ResponseWindows, *, n_surro
         Of the surrogates of an area.
     """
     rows = [_describe(recording, windows, area) for area in recording.areas]
+    _compare_at_equal_numbers(recording, windows, [row for of_area in rows for row in of_area],
+                              seed)
     if dither is None:
-        dither = _default_dither(recording, rows)
-    label = recording.trials.label[windows.used]
-    trials = balanced_trials(label, max_null_trials, np.random.default_rng([seed, 0]))
-    plan = _NullPlan(trials, n_surrogates, dither, block_trials)
+        dither = max(DITHER, recording.resolution or 0.0)
+    repeats, used = recording.trials.repeats, windows.used
+    group = exchangeable_groups(repeats.value[used], block_trials)
+    trials = whole_groups(group, recording.trials.label[used], max_null_trials,
+                          np.random.default_rng([seed, 0]))
+    plan = _NullPlan(trials, group[trials], n_surrogates, dither)
     if n_surrogates:
         for index, (area, area_rows) in enumerate(zip(recording.areas, rows, strict=True)):
             _add_nulls(recording, windows, area, area_rows, plan,
                        np.random.default_rng([seed, 1, index]), progress)
     table = pd.DataFrame([row for area_rows in rows for row in area_rows], columns=list(COLUMNS))
+    table["shuffled_within"] = repeats.of
     for null in NULLS:
         for width in WIDTHS:
-            table[f"{null}_{width}_q_value"] = false_discovery_q(
-                table[f"{null}_{width}_p_value"].to_numpy(dtype=float))
+            table[f"{null}_{width}_q_value"] = _q_values(table, f"{null}_{width}_p_value")
     return SynchronyResult(table.assign(note=table["note"].fillna("")), dither, len(trials))
+
+
+def _q_values(table: pd.DataFrame, column: str) -> np.ndarray:
+    """False discovery over areas and types; a type that is its whole area is no second test."""
+    of_area = table.groupby("area")["n_units"].transform("max")
+    copy = ((table["cell_type"] != "all") & (table["n_units"] == of_area)).to_numpy()
+    q = false_discovery_q(table[column].where(~copy))
+    q[copy] = q[np.flatnonzero(copy) - 1]  # the area's own row stands before its types
+    return q
 
 
 class _NullPlan(NamedTuple):
     """Which trials the nulls are made of (positions among those with a window), and how."""
 
     trials: np.ndarray
+    group: np.ndarray
     n_surrogates: int
     dither: float
-    block_trials: int
 
 
 def _null_columns(null: str) -> list[str]:
@@ -116,7 +142,9 @@ def _null_columns(null: str) -> list[str]:
 
 COLUMNS = ("area", "cell_type", "n_units", "n_trials", "active_units", "active_fraction",
            "latency_ms", "sd_ms", "iqr_ms", "shortest_half_ms", "sd_sem_ms", "shortest_half_sem_ms",
-           *_null_columns("shuffled"), *_null_columns("dithered"), "dither_ms", "note")
+           "shortest_half_equal_ms", "shortest_half_equal_sem_ms", "n_equal_spikes",
+           "n_equal_trials", "shuffled_within", *_null_columns("shuffled"),
+           *_null_columns("dithered"), "dither_ms", "note")
 
 
 def _describe(recording: Recording, windows: ResponseWindows, area: str) -> list[dict]:
@@ -168,13 +196,43 @@ def _is_finer(row: dict, width: str, resolution: float | None) -> bool:
     return resolution is not None and row[f"{width}_ms"] < resolution * (1 - 1e-6)
 
 
-def _default_dither(recording: Recording, rows: list[list[dict]]) -> float:
-    """Median shortest half over the areas, to two digits, no less than the resolution."""
-    widths = [area_rows[0]["shortest_half_ms"] for area_rows in rows
-              if area_rows[0].get("shortest_half_ms", 0.0) > 0]
-    if not widths:
-        return np.nan
-    return max(float(f"{np.median(widths):.2g}"), recording.resolution or 0.0)
+def _compare_at_equal_numbers(recording: Recording, windows: ResponseWindows, rows: list[dict],
+                              seed: int) -> None:
+    """Add the shortest half of equally many units to the rows that have packets."""
+    latency = recording.responses(windows).latency
+    with_packets = [row for row in rows if row["n_trials"]]
+    members = [recording.units_in(row["area"], row["cell_type"]) for row in with_packets]
+    n_spikes = equal_number([np.isfinite(latency[:, units]).sum(axis=1) for units in members])
+    for row, units in zip(with_packets, members, strict=True):
+        # Few trials need more draws each than many; the same ones where a type is its whole area.
+        width = equal_shortest_halves(latency[:, units], n_spikes, -(-MIN_DRAWS // len(latency)),
+                                      np.random.default_rng([seed, 4]))
+        row["n_equal_spikes"], row["n_equal_trials"] = n_spikes, len(width)
+        if not len(width):
+            row["note"] = "; ".join(filter(None, [row["note"], (
+                f"not compared with other areas: no trial has {n_spikes} active units")]))
+            continue
+        row["shortest_half_equal_ms"] = width.mean()
+        if len(width) > 1:
+            row["shortest_half_equal_sem_ms"] = width.std(ddof=1) / np.sqrt(len(width))
+
+
+def equal_number(sizes: list[np.ndarray]) -> int:
+    """The most active units that at least half of the packets of every area and type have.
+
+    Parameters
+    ----------
+    sizes : list of (trial,) int
+        Active units. Areas and types with fewer than `MIN_PACKETS` packets have no say.
+
+    Returns
+    -------
+    int
+        At least 5.
+    """
+    packets = [np.sort(size[size >= MIN_ACTIVE]) for size in sizes]
+    return min((int(size[len(size) // 2]) for size in packets if len(size) >= MIN_PACKETS),
+               default=MIN_ACTIVE)
 
 
 def _add_nulls(recording: Recording, windows: ResponseWindows, area: str, rows: list[dict],
@@ -185,10 +243,8 @@ def _add_nulls(recording: Recording, windows: ResponseWindows, area: str, rows: 
                for row in rows if row["n_trials"]}
     if not members:
         return
-    nulls = {"shuffled": ShuffledResponses(recording, windows, units, plan.trials,
-                                           plan.block_trials)}
-    if np.isfinite(plan.dither):
-        nulls["dithered"] = DitheredSpikes(recording, windows, units, plan.trials, plan.dither)
+    nulls = {"shuffled": ShuffledLatencies(recording, windows, units, plan.trials, plan.group),
+             "dithered": DitheredSpikes(recording, windows, units, plan.trials, plan.dither)}
 
     def draw(child: np.random.Generator) -> list[np.ndarray]:
         return [mean_widths(null.draw(child), members) for null in nulls.values()]

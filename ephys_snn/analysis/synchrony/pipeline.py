@@ -1,12 +1,17 @@
-"""The analysis of synchrony: pulse packets, their nulls, Elephant's measures, unitary events."""
+"""The analysis of synchrony: pulse packets, Elephant's measures, unitary events, patterns."""
 
 import argparse
 
 from ephys_snn.analysis.pipeline import Options, Pipeline, StudyColumns
 from ephys_snn.analysis.results import PipelineResult
-from ephys_snn.analysis.synchrony import unitary_events_pipeline as unitary_events
-from ephys_snn.analysis.synchrony.elephant_measures import ElephantResult, analyse_with_elephant
-from ephys_snn.analysis.synchrony.packet_widths import SynchronyResult, analyse_synchrony
+from ephys_snn.analysis.synchrony.elephant_measures import (
+    MIN_SHUFFLES,
+    ElephantResult,
+    analyse_with_elephant,
+)
+from ephys_snn.analysis.synchrony.packet_widths import DITHER, SynchronyResult, analyse_synchrony
+from ephys_snn.analysis.synchrony.patterns import pipeline as patterns
+from ephys_snn.analysis.synchrony.unitary_events import pipeline as unitary_events
 from ephys_snn.analysis.synchrony.words import CAPTIONS, findings, limits, summarise
 from ephys_snn.analysis.words import name_of
 from ephys_snn.cli import number, progress_bar
@@ -21,8 +26,9 @@ def add_options(parser: Options) -> None:
     parser.add_argument("--null-trials", type=number(int, least=1), default=200, metavar="N",
                         help="the nulls use at most so many trials (default: %(default)s)")
     parser.add_argument("--dither", type=number(float, above=0), metavar="MS",
-                        help="half-width of the dither (default: the median over areas of the "
-                             "shortest half, but no less than the recording's resolution)")
+                        help=f"half-width of the dither (default: {DITHER:g} ms, within which "
+                             "spikes coincide in Riehle et al. 1997, but no less than the "
+                             "recording's resolution)")
     parser.add_argument("--bin", type=number(float, above=0), metavar="MS",
                         help="bin width of Elephant's measures (default: near 1/100 of the "
                              "longest window, but no less than the recording's resolution)")
@@ -32,14 +38,17 @@ def add_options(parser: Options) -> None:
     parser.add_argument("--elephant-trials", type=number(int, least=1), default=100, metavar="N",
                         help="and at most so many trials (default: %(default)s)")
     parser.add_argument("--elephant-shuffles", type=number(int, least=1), default=10, metavar="N",
-                        help="surrogates of their control (default: %(default)s)")
+                        help="surrogates of their control (default: %(default)s, for an effect "
+                             f"size; p-values need {MIN_SHUFFLES})")
     unitary_events.add_options(parser)
+    patterns.add_options(parser)
 
 
 def analyse(recording: Recording, windows: ResponseWindows,
             args: argparse.Namespace) -> PipelineResult:
     """Pulse packets and Elephant's measures of a recording."""
-    for option, value in (("--dither", args.dither), ("--bin", args.bin)):
+    for option, value in (("--dither", args.dither), ("--bin", args.bin),
+                          ("--pattern-bin", args.pattern_bin)):
         _refuse_finer(recording, option, value)
     # First, because it may ask for a choice before the long work.
     coincident = unitary_events.analyse(recording, windows, args)
@@ -49,14 +58,16 @@ def analyse(recording: Recording, windows: ResponseWindows,
         dither=args.dither, block_trials=args.block_trials, seed=args.seed, progress=progress)
     elephant = analyse_with_elephant(
         recording, windows, bin_width=args.bin, max_units=args.elephant_units,
-        max_trials=args.elephant_trials, n_shuffles=args.elephant_shuffles, seed=args.seed,
-        progress=progress)
+        max_trials=args.elephant_trials, n_shuffles=args.elephant_shuffles,
+        block_trials=args.block_trials, seed=args.seed, progress=progress)
+    besides = [coincident, patterns.analyse(recording, windows, args)]
     n_trials = int(windows.used.sum())
     return PipelineResult(
         name="synchrony",
         tables={"synchrony": packets.table, "synchrony_elephant": elephant.table,
-                **coincident.tables},
-        figures={**_draw(recording, windows, packets, elephant, args), **coincident.figures},
+                **{name: table for part in besides for name, table in part.tables.items()}},
+        figures={**_draw(recording, windows, packets, elephant, args),
+                 **{name: drawn for part in besides for name, drawn in part.figures.items()}},
         parameters={
             "window": windows.description, "n_trials": n_trials, "seed": args.seed,
             "surrogates": args.surrogates, "null_trials": packets.n_null_trials,
@@ -65,10 +76,11 @@ def analyse(recording: Recording, windows: ResponseWindows,
                 "bin_ms": elephant.bin_width, "shuffles": args.elephant_shuffles,
                 "sample": elephant.table[["area", "n_units_used", "n_trials_used"]].to_dict(
                     "records")},
-            **coincident.parameters},
-        summary=[*summarise(recording, packets.table, n_trials, windows), *coincident.summary],
-        warnings=[*limits(recording, windows, [packets.table, elephant.table]),
-                  *coincident.warnings])
+            **{name: value for part in besides for name, value in part.parameters.items()}},
+        summary=[*summarise(recording, packets.table, n_trials, windows),
+                 *(line for part in besides for line in part.summary)],
+        warnings=[*limits(recording, windows, [packets.table, elephant.table], args.shift_labels),
+                  *(line for part in besides for line in part.warnings)])
 
 
 def _refuse_finer(recording: Recording, option: str, value: float | None) -> None:
@@ -101,8 +113,9 @@ PIPELINE = Pipeline(
     description="Pulse packets by area and cell type, tested against shuffled trials and dithered "
                 "spikes, with Elephant's own measures beside them.",
     measure="shortest half, SD, size of pulse packets",
-    null="trials shuffled within a class; dithered spikes",
+    null="latencies shuffled within a stimulus or class; dithered spikes",
     add_options=add_options, analyse=analyse, captions=CAPTIONS, findings=findings,
     study=StudyColumns("synchrony", {column: column for column in (
         "n_units", "n_trials", "active_fraction", "latency_ms", "sd_ms", "shortest_half_ms",
+        "shortest_half_equal_ms", "n_equal_spikes", "shuffled_within",
         "shuffled_shortest_half_ratio", "shuffled_shortest_half_q_value")}))

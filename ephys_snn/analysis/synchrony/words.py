@@ -13,35 +13,47 @@ from ephys_snn.recording import Recording, ResponseWindows
 ALPHA = 0.05  # of q-values
 CAPTIONS = {
     "synchrony": "Spikes of example trials (a); width and size of every area's packet of first "
-                 "spikes against two controls: responses shuffled across the trials of a class, "
-                 "which keeps what the stimulus does to each unit, and spikes dithered in time "
-                 "(b); both together, from area to area (c).",
+                 "spikes against two controls: latencies shuffled across the trials of a stimulus "
+                 "(of a class, where the recording does not say which stimuli repeat), and spikes "
+                 "dithered in time (b); both together, from area to area, the width of equally "
+                 "many units (c).",
     "synchrony_elephant": "Elephant's measures of the same responses, against responses shuffled "
-                          "across the trials of a class.",
+                          "across the trials of a stimulus or class.",
     "unitary_events": "Windows of the trial with more coincidences of these units than their rates "
                       "predict.",
+    "patterns": "Occurrences of the patterns of spikes that recur most often beyond surrogates, "
+                "each in its trial.",
 }
+# Trials that exchange responses, by what they have in common.
+NEIGHBOURS = {"stimulus": "neighbouring trials of a stimulus",
+              "class": "neighbouring trials of a class, whose stimuli may differ"}
+# What packets are narrower than, likewise.
+SHUFFLED = {
+    of: f"{beyond} (latencies shuffled across {NEIGHBOURS[of]})" for of, beyond in (
+        ("stimulus", "locking to the stimulus alone makes them"),
+        ("class", "the class average predicts"))}
 
 
 def findings(tables: Mapping[str, pd.DataFrame], areas_ordered: bool) -> str:
-    """How wide the packets are, and where they are narrower than the stimulus makes them."""
+    """How wide the packets are, and where they are narrower than shuffled trials make them."""
     table = tables["synchrony"]
-    rows = table[(table["cell_type"] == "all") & table["shortest_half_ms"].notna()]
+    rows = table[(table["cell_type"] == "all") & table["shortest_half_equal_ms"].notna()]
     if rows.empty:
         return "No area has enough active units at once to form a pulse packet."
-    width = rows.set_index("area")["shortest_half_ms"]
+    width = rows.set_index("area")["shortest_half_equal_ms"]
     narrower = int((rows["shuffled_shortest_half_q_value"] < ALPHA).sum())
-    control = (f"tighter than the stimulus alone makes it (responses shuffled across trials of a "
-               f"class) in {narrower} of {len(rows)} areas")
+    control = (f"packets are narrower than {SHUFFLED[rows['shuffled_within'].iloc[0]]} in "
+               f"{narrower} of {len(rows)} areas")
+    half = f"Half of {rows['n_equal_spikes'].iloc[0]:.0f} active units of an area fire within"
     if not areas_ordered or len(width) < 2:
         widths = ", ".join(f"{value:.3g} ms in {area}" for area, value in width.items())
-        return f"Half of the active units of an area fire within {widths}: {control}."
+        return f"{half} {widths}; {control}."
     widest, last = width.idxmax(), width.index[-1]
     course = [f"{width.iloc[0]:.3g} ms in {width.index[0]}"]
     if widest not in (width.index[0], last):
         course.append(f"up to {width[widest]:.3g} ms in {widest}")
     course.append(f"{width[last]:.3g} ms in {last}")
-    return f"Half of the active units of an area fire within {', '.join(course)}: {control}."
+    return f"{half} {', '.join(course)}; {control}."
 
 
 def summarise(recording: Recording, table: pd.DataFrame, n_trials: int,
@@ -52,37 +64,51 @@ def summarise(recording: Recording, table: pd.DataFrame, n_trials: int,
     if not len(rows):
         return [f"No packet width in any area: none has enough active units in any of {n_trials} "
                 f"trials ({windows.description})."]
-    width = rows["shortest_half_ms"]
-    course = recording.areas_ordered and len(rows) > 1
-    found = [_course(width, n_trials, recording.resolution) if course else
-             "Packet width (shortest half): "
-             + ", ".join(f"{_resolved(recording.resolution, width[area])} ({area})"
-                         for area in rows.index)
-             + f"; {n_trials} trials."]
+    found = _widths(rows[rows["shortest_half_equal_ms"].notna()], recording)
     tested = rows[rows["shuffled_shortest_half_q_value"].notna()]
     if len(tested):
         found.append(_compare(
-            tested, "shuffled", "Narrower than stimulus locking alone (responses shuffled across "
-            "the trials of a class)"))
+            tested, "shuffled", f"Narrower than {SHUFFLED[rows['shuffled_within'].iloc[0]]}"))
     if rows["dithered_shortest_half_q_value"].notna().any():
-        found.append(_compare(
-            rows, "dithered", "Timed more finely than the dither of "
-            f"±{_ms(rows['dither_ms'].dropna().iloc[0])}"))
+        found.append(_compare(rows, "dithered", _dithered(rows["dither_ms"].max(), windows)))
     return found
 
 
-def _course(width: pd.Series, n_trials: int, resolution: float | None) -> str:
+def _widths(rows: pd.DataFrame, recording: Recording) -> list[str]:
+    """How wide the packets of the areas are at equal numbers of units."""
+    if not len(rows):
+        return []
+    width, few, many = (rows["shortest_half_equal_ms"], rows["n_equal_trials"].min(),
+                        rows["n_equal_trials"].max())
+    said = (f"shortest half of {rows['n_equal_spikes'].iloc[0]:.0f} active units, drawn at random "
+            "so that areas compare, mean over "
+            + (f"{many:.0f} trials" if few == many else f"{few:.0f} to {many:.0f} trials"))
+    if recording.areas_ordered and len(rows) > 1:
+        return [f"The packet {_course(width, recording.resolution)}: {said}."]
+    return ["Packet width: " + ", ".join(f"{_resolved(recording.resolution, width[area])} ({area})"
+                                         for area in rows.index) + f"; {said}."]
+
+
+def _dithered(dither: float, windows: ResponseWindows) -> str:
+    """What packets are narrower than that pass the dithered null."""
+    longest = windows.durations[windows.used].max()
+    where = (" anywhere in its window" if dither >= longest else
+             f" by up to ±{_ms(dither)}, within its window" +
+             (f" of at most {_ms(longest)}" if 2 * dither >= longest else ""))
+    return (f"Narrower than with every spike moved at random{where} (locking to the stimulus is "
+            "enough for that)")
+
+
+def _course(width: pd.Series, resolution: float | None) -> str:
     """How the width goes from the first area to the last, in words."""
     _ms = partial(_resolved, resolution)
     first, last, widest = width.index[0], width.index[-1], width.idxmax()
     if widest == first:
-        course = f"narrows from {_ms(width[first])} ({first}) to {_ms(width[last])} ({last})"
-    elif widest == last:
-        course = f"spreads from {_ms(width[first])} ({first}) to {_ms(width[last])} ({last})"
-    else:
-        course = (f"first spreads from {_ms(width[first])} ({first}) to {_ms(width[widest])} "
-                  f"({widest}), then tightens to {_ms(width[last])} ({last})")
-    return f"The packet {course}: shortest half, mean over {n_trials} trials."
+        return f"narrows from {_ms(width[first])} ({first}) to {_ms(width[last])} ({last})"
+    if widest == last:
+        return f"spreads from {_ms(width[first])} ({first}) to {_ms(width[last])} ({last})"
+    return (f"first spreads from {_ms(width[first])} ({first}) to {_ms(width[widest])} "
+            f"({widest}), then tightens to {_ms(width[last])} ({last})")
 
 
 def _compare(rows: pd.DataFrame, null: str, claim: str) -> str:
@@ -100,8 +126,8 @@ def _compare(rows: pd.DataFrame, null: str, claim: str) -> str:
     return "; ".join(parts) + "."
 
 
-def limits(recording: Recording, windows: ResponseWindows, tables: list[pd.DataFrame]
-           ) -> list[str]:
+def limits(recording: Recording, windows: ResponseWindows, tables: list[pd.DataFrame],
+           shift_labels: bool) -> list[str]:
     """What limits the results."""
     said = trials_left_out(windows)
     who = {}  # whom each note concerns, in the order of the tables
@@ -119,6 +145,9 @@ def limits(recording: Recording, windows: ResponseWindows, tables: list[pd.DataF
     if not recording.areas_ordered and len(recording.areas) > 1:
         said.append("nobody stated the order of the areas (--areas A,B,...), so there is no "
                       "trend with depth")
+    if shift_labels:
+        said.append("synchrony moves no labels, so --shift-labels changes nothing here; its nulls "
+                    "exchange responses among neighbouring trials (--block-trials)")
     return said
 
 

@@ -127,6 +127,23 @@ def test_control_tells_common_jitter_from_locking():
         assert abs(private[f"{measure}_z"][0]) < 3.5 < shared[f"{measure}_z"][0]
 
 
+def test_peaks_of_correlograms_are_compared_over_all_lags():
+    """Against surrogates at its own lag, every peak would stand out, as it was chosen there."""
+    p = []
+    for seed in range(12):
+        recording = planted(0.0, seed, n_trials=30, n_units=3)
+        row = analyse_with_elephant(recording, epoch_windows(recording.trials), bin_width=1.0,
+                                    n_shuffles=19).table.iloc[0]
+        p.append(row["correlogram_peak_p_value"])
+        assert row["correlogram_peak_q_value"] == p[-1] and row["note"] == ""
+    assert np.mean(np.array(p) <= 0.05) <= 0.25  # 0.05 expected; 4 of 12 in 1 of 400 cases
+    assert 0.25 < np.mean(p) < 0.8  # 0.525 expected, SD 0.083
+    shared = planted(3.0, n_trials=100, n_units=8)
+    row = analyse_with_elephant(shared, epoch_windows(shared.trials), bin_width=1.0,
+                                n_shuffles=19).table.iloc[0]
+    assert row["correlogram_peak_p_value"] == 0.05
+
+
 def test_sample_is_stated_and_elephant_is_quiet(reference_recording, caplog):
     windows = decision_windows(reference_recording.trials)
     with warnings.catch_warnings():
@@ -145,7 +162,8 @@ def test_sample_is_stated_and_elephant_is_quiet(reference_recording, caplog):
 def test_two_units_have_pairwise_measures_and_one_has_none():
     two = planted(0.0, n_units=2)
     table = analyse_with_elephant(two, epoch_windows(two.trials), n_shuffles=2).table
-    assert np.isfinite(table["correlation"][0]) and table["note"][0] == ""
+    assert np.isfinite(table["correlation"][0])
+    assert table["note"][0].startswith("2 shuffles give z, an effect size, and no p")
     one = planted(0.0, n_units=1)
     table = analyse_with_elephant(one, epoch_windows(one.trials), n_shuffles=2).table
     assert "need two units" in table["note"][0] and table["peak_rate_hz"][0] > 0

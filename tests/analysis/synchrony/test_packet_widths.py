@@ -1,20 +1,27 @@
 """Pulse packets: published values, brute force over the definition, laws, nulls and controls."""
 
 import math
+from dataclasses import replace
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 from builders import analysis_options, planted, recording_of_layers
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import stats
 
 from ephys_snn.analysis.results import write_results
 from ephys_snn.analysis.runner import run
 from ephys_snn.analysis.synchrony.packet_nulls import WIDTHS, DitheredSpikes
-from ephys_snn.analysis.synchrony.packet_widths import NULLS, analyse_synchrony
+from ephys_snn.analysis.synchrony.packet_widths import (
+    NULLS,
+    analyse_synchrony,
+    equal_number,
+)
 from ephys_snn.analysis.synchrony.pipeline import PIPELINE
-from ephys_snn.pulse_packets import pulse_packets
+from ephys_snn.pulse_packets import equal_shortest_halves, pulse_packets, shortest_halves
 from ephys_snn.recording import Recording, Trials, Units, decision_windows, epoch_windows
 
 # The authors' 4x400 network on 150 images: active units, latency, SD, IQR, shortest half (ms).
@@ -52,7 +59,7 @@ def test_published_network(reference_table, area, cell_type):
                 pytest.approx(value, rel=0.01, abs=0.0006), measure
 
 
-def test_packet_spreads_first_and_carries_more_than_stimulus_locking(reference_table):
+def test_deep_packets_are_narrower_than_the_class_average_predicts(reference_table):
     ratio = reference_table.xs("all", level="cell_type")["shuffled_shortest_half_ratio"]
     assert ratio["layer_4"] < ratio["layer_3"] < ratio["layer_2"] < 1 < ratio["input"]
 
@@ -152,6 +159,52 @@ def test_silent_units_change_fractions_only(independent):
         assert after[measure] == before[measure]
 
 
+# At equal numbers
+
+
+@given(hnp.arrays(np.float64, (3, 7), elements=times), st.integers(2, 7))
+@settings(deadline=None)
+def test_shortest_half_of_equally_many_is_the_mean_over_all_subsets(latency, n_spikes):
+    found = equal_shortest_halves(latency, n_spikes, 300, np.random.default_rng(0))
+    k, enough = n_spikes // 2, [row[np.isfinite(row)] for row in latency
+                                if np.isfinite(row).sum() >= n_spikes]
+    assert len(found) == len(enough)
+    for width, row in zip(found, enough, strict=True):
+        widths = [min(subset[i + k] - subset[i] for i in range(n_spikes - k))
+                  for subset in combinations(sorted(row), n_spikes)]
+        sem = np.std(widths) / np.sqrt(300)
+        assert abs(width - np.mean(widths)) <= 5 * sem + 1e-9
+
+
+@pytest.mark.parametrize("n_spikes", [5, 6])
+def test_widths_of_one_distribution_are_equal_whatever_the_size(n_spikes):
+    rng = np.random.default_rng(0)
+    of_few, of_many = (rng.normal(size=(3000, n)) for n in (n_spikes, 200))
+    # As they are, the second is 1.3 to 2 times wider.
+    assert np.mean(shortest_halves(of_many)) > 1.25 * np.mean(shortest_halves(of_few))
+    equal = [equal_shortest_halves(each, n_spikes, 3, rng).mean() for each in (of_few, of_many)]
+    assert equal[0] == pytest.approx(equal[1], rel=0.03)
+
+
+def test_areas_of_different_size_are_compared_at_the_same_number_of_units():
+    rng = np.random.default_rng(1)
+    layers = {name: rng.normal(3, 0.2, size=(200, n)) for name, n in (("A", 8), ("B", 120))}
+    recording = recording_of_layers(layers, np.full(200, "a"))
+    table = analyse_synchrony(recording, epoch_windows(recording.trials), n_surrogates=0).table
+    rows = table[table["cell_type"] == "all"].set_index("area")
+    assert (rows["n_equal_spikes"] == 8).all() and (rows["n_equal_trials"] == 200).all()
+    difference = np.ptp(rows["shortest_half_equal_ms"])
+    assert difference < 3 * np.hypot(*rows["shortest_half_equal_sem_ms"])
+    assert rows.loc["B", "shortest_half_ms"] > 1.15 * rows.loc["A", "shortest_half_ms"]
+
+
+def test_most_packets_have_as_many_units_as_are_drawn():
+    packets = [np.array([0, 3] * 20 + [5, 9, 9, 12, 7] * 4), np.full(80, 30)]
+    assert equal_number(packets) == 9  # 12 of the 20 packets of the first
+    assert equal_number([np.array([5] * 9), np.full(80, 30)]) == 30  # too few to have a say
+    assert equal_number([np.zeros(4, int)]) == 5
+
+
 # The nulls
 
 
@@ -196,18 +249,53 @@ def test_jitter_common_to_the_units_of_a_trial_is_significant():
 
 def test_locking_that_differs_between_classes_is_not_taken_for_synchrony():
     # Were labels ignored, volleys at 10, 20 and 30 ms would look like common jitter.
-    recording = planted(0.0)
-    shift = np.array([0.0, 10.0, 20.0])[recording.trials.label.astype(int)]
+    p = []
+    for seed in range(10):
+        recording = planted(0.0, seed)
+        shift = np.array([0.0, 10.0, 20.0])[recording.trials.label.astype(int)]
+        moved = moved_by_trial(recording, shift)
+        p.append(p_values(moved, "shuffled"))
+        unlabelled = replace(moved, trials=replace(moved.trials, label=np.full(60, "all")))
+        assert p_values(unlabelled, "shuffled") == [0.05, 0.05]
+    assert np.mean(p) > 0.25  # 0.525 expected
+
+
+def moved_by_trial(recording, shift):
+    """The recording with all spikes of a trial moved by one time, (trial,) ms."""
     trial = np.floor(recording.spike_times / 100).astype(int)
-    moved = [recording.spikes_of(u) + shift[trial[recording.offsets[u]:recording.offsets[u + 1]]]
-             for u in range(len(recording.units))]
-    classes = Recording.from_spike_trains(moved, recording.units, recording.trials)
-    assert min(p_values(classes, "shuffled")) > 0.05
-    one_class = recording.trials.__class__(
-        recording.trials.onset, recording.trials.duration, np.full(60, "all"),
-        recording.trials.decision_time, recording.trials.decision_label)
-    unlabelled = Recording.from_spike_trains(moved, recording.units, one_class)
-    assert p_values(unlabelled, "shuffled") == [0.05, 0.05]
+    return replace(recording, spike_times=recording.spike_times + shift[trial])
+
+
+def test_stimuli_within_a_class_are_no_synchrony_if_they_are_known():
+    """Units are independent given the stimulus, of which each class has four."""
+    known, unknown = [], []
+    for seed in range(40):
+        rng = np.random.default_rng([seed, 2])
+        stimulus = rng.integers(12, size=120)
+        recording = moved_by_trial(planted(0.0, seed, n_trials=120, n_classes=1),
+                                   rng.uniform(0, 10, 12)[stimulus])
+        trials = replace(recording.trials, label=(stimulus // 4).astype(str))
+        unknown.append(p_values(replace(recording, trials=trials), "shuffled"))
+        trials = replace(trials, annotations={"stimulus": stimulus.astype(str)})
+        assert trials.repeats.of == "stimulus"
+        known.append(p_values(replace(recording, trials=trials), "shuffled"))
+    assert (np.array(unknown) == 0.05).mean() > 0.9  # true of the class average, no more
+    assert (np.array(known) <= 0.05).mean(axis=0).max() <= 0.15  # 0.05 expected, SD 0.035
+
+
+def test_units_that_share_how_active_they_are_but_no_timing_are_no_synchrony():
+    """A width depends on how many units it is of: shared gain must not look like narrowness."""
+    p = []
+    for seed in range(60):
+        recording, rng = planted(0.0, seed), np.random.default_rng([seed, 1])
+        gain = np.clip(0.3 * np.exp(rng.normal(0, 0.7, 60)), 0, 1)
+        trial = np.floor(recording.spike_times / 100).astype(int)
+        kept = rng.random(len(trial)) < gain[trial]
+        trains = [recording.spike_times[a:b][kept[a:b]]
+                  for a, b in pairwise(recording.offsets)]
+        p.append(p_values(Recording.from_spike_trains(trains, recording.units, recording.trials),
+                          "shuffled"))
+    assert (np.array(p) <= 0.05).mean(axis=0).max() <= 0.15
 
 
 def test_drift_is_no_synchrony_if_blocks_are_as_short_as_it():
@@ -222,6 +310,33 @@ def test_drift_is_no_synchrony_if_blocks_are_as_short_as_it():
         Trials(onset, np.full(90, 60.0), nothing, np.full(90, np.nan), nothing))
     assert p_values(recording, "shuffled") == [0.05, 0.05]
     assert min(p_values(recording, "shuffled", block_trials=3)) > 0.05
+
+
+def test_a_type_that_is_its_whole_area_is_no_second_test():
+    rng = np.random.default_rng(0)
+    layers = {name: 2 + rng.normal(0, 0.1, (60, 12)) + width * rng.normal(0, 0.1, (60, 1))
+              for name, width in (("input", 0.5), ("B", 0.0))}
+    recording = recording_of_layers(layers, np.full(60, "a"), first_inhibitory=6)
+    table = analyse_synchrony(recording, epoch_windows(recording.trials), n_surrogates=99).table
+    assert table["cell_type"].tolist() == ["all", "input", "all", "excitatory", "inhibitory"]
+    for column in (f"{null}_{width}" for null in NULLS for width in WIDTHS):
+        p, q = (table[f"{column}_{value}"].to_numpy() for value in ("p_value", "q_value"))
+        tests = np.delete(np.arange(5), 1)
+        np.testing.assert_allclose(q[tests], stats.false_discovery_control(p[tests]))
+        assert q[1] == q[0] and p[1] == p[0]
+
+
+def test_the_dither_is_5_ms_and_locking_alone_is_narrower():
+    """As the sentence says: independent units, locked with an SD of 4 ms, pass."""
+    passed = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        recording = recording_of_layers({"A": 3 + rng.normal(0, 0.4, (60, 30))},
+                                        np.full(60, "a"))
+        table = analyse_synchrony(recording, epoch_windows(recording.trials), n_surrogates=19)
+        assert table.dither == 5.0
+        passed.append(table.table["dithered_shortest_half_p_value"][0] == 0.05)
+    assert np.mean(passed) >= 0.9
 
 
 def test_dither_finds_what_is_finer_than_it_and_nothing_else():
@@ -309,8 +424,13 @@ def test_pipeline_on_the_reference_network(reference_recording, tmp_path):
     windows = decision_windows(reference_recording.trials)
     result = PIPELINE.analyse(reference_recording, windows, options())
     assert result.summary[0] == (
-        "The packet first spreads from 0.38 ms (input) to 1.08 ms (layer_2), then tightens to "
-        "0.08 ms (layer_4): shortest half, mean over 150 trials.")
+        "The packet first spreads from 0.44 ms (input) to 0.74 ms (layer_2), then tightens to "
+        "0.05 ms (layer_4): shortest half of 9 active units, drawn at random so that areas "
+        "compare, mean over 150 trials.")
+    assert result.summary[1].startswith("Narrower than the class average predicts (latencies "
+                                        "shuffled across neighbouring trials of a class, whose "
+                                        "stimuli may differ): no area")  # q of 9 surrogates
+    assert "locking to the stimulus is enough for that" in result.summary[2]
     assert any(warning.startswith("output: not computable") for warning in result.warnings)
     written = {path.name for path in write_results(result, reference_recording, tmp_path)}
     assert written == {"synchrony.png", "synchrony_elephant.png", "synchrony.csv",

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ephys_snn.analysis.surrogates import shuffle_trials
-from ephys_snn.analysis.synchrony import unitary_events_pipeline as pipeline
-from ephys_snn.analysis.synchrony.coincidences import (
-    bin_trials,
-    coincidence_p_value,
-    count_coincidences,
-)
-from ephys_snn.analysis.synchrony.unitary_events import (
+from ephys_snn.analysis.synchrony.unitary_events import pipeline as pipeline
+from ephys_snn.analysis.synchrony.unitary_events.analysis import (
     UnitaryEventSettings,
     _ask_elephant,
     analyse_unitary_events,
     collect,
     equal_trials,
     why_not,
+)
+from ephys_snn.analysis.synchrony.unitary_events.coincidences import (
+    bin_trials,
+    coincidence_p_value,
+    count_coincidences,
 )
 from ephys_snn.errors import InputError
 from ephys_snn.recording import (
@@ -233,7 +233,7 @@ def test_the_pipeline_draws_and_tells_every_class():
 
 def test_the_pipeline_takes_classes_together_where_they_are_equally_long(monkeypatch):
     monkeypatch.setattr(
-        "ephys_snn.analysis.synchrony.unitary_events_figure.plot_unitary_events", lambda *_: None)
+        "ephys_snn.analysis.synchrony.unitary_events.figure.plot_unitary_events", lambda *_: None)
     recording = two_classes()
     together = run_part(recording, windows=fixed_windows(recording.trials, 0.0, 150.0))
     assert list(together.figures) == ["unitary_events"]

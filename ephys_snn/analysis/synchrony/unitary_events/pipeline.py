@@ -9,8 +9,7 @@ import pandas as pd
 
 from ephys_snn.analysis.pipeline import Options
 from ephys_snn.analysis.results import PipelineResult
-from ephys_snn.analysis.synchrony.coincidences import whole_bins
-from ephys_snn.analysis.synchrony.unitary_events import (
+from ephys_snn.analysis.synchrony.unitary_events.analysis import (
     MAX_UNITS,
     UnitaryEvents,
     UnitaryEventSettings,
@@ -20,6 +19,8 @@ from ephys_snn.analysis.synchrony.unitary_events import (
     most_active_units,
     why_not,
 )
+from ephys_snn.analysis.synchrony.unitary_events.coincidences import whole_bins
+from ephys_snn.analysis.synchrony.words import NEIGHBOURS
 from ephys_snn.analysis.words import name_of
 from ephys_snn.cli import names, number, progress_bar
 from ephys_snn.errors import InputError
@@ -69,7 +70,7 @@ def analyse(recording: Recording, windows: ResponseWindows,
     units = most_active_units(recording, windows) if chosen is None else chosen
     progress = progress_bar(args.quiet)
     found = [analyse_unitary_events(
-        recording, windows, units, trial, settings, name, args.seed, progress)
+        recording, windows, units, trial, settings, name, args.block_trials, args.seed, progress)
         for name, trial in trials.items() if name not in reasons]
     table = collect(found)
     return PipelineResult(
@@ -77,7 +78,7 @@ def analyse(recording: Recording, windows: ResponseWindows,
         {"unitary_events": {**settings._asdict(), "units": found[0].unit_names,
                             "n_trials": {_class_in_table(each): len(each.trial)
                                          for each in found}}},
-        _summarise(found, table, settings),
+        _summarise(found, table, settings, recording.trials.repeats.of),
         [*refused, *_warnings(recording, table, settings, chosen is None)])
 
 
@@ -90,7 +91,7 @@ def _few(units: np.ndarray) -> np.ndarray:
 def _draw(recording: Recording, found: Sequence[UnitaryEvents], settings: UnitaryEventSettings
           ) -> dict:
     """A figure per class and pattern; numbered, with what they show, where there are several."""
-    from ephys_snn.analysis.synchrony.unitary_events_figure import plot_unitary_events
+    from ephys_snn.analysis.synchrony.unitary_events.figure import plot_unitary_events
 
     drawn = []
     for events in found:
@@ -119,12 +120,12 @@ def _and(names: Sequence[str]) -> str:
 
 
 def _summarise(found: Sequence[UnitaryEvents], table: pd.DataFrame,
-               settings: UnitaryEventSettings) -> list[str]:
+               settings: UnitaryEventSettings, repeats_of: str) -> list[str]:
     """What was found, in words, a sentence per class."""
     sentences = [f"Unitary events of {_and(found[0].unit_names)} ({settings.bin_width:g} ms bins, "
                  f"{settings.window:g} ms windows): windows with more coincidences than the rates "
-                 f"predict (p <= {settings.alpha:g}), and how many there are in trials shuffled "
-                 "within a class."]
+                 f"predict (p <= {settings.alpha:g}), and how many there are where each unit's "
+                 f"responses are shuffled across {NEIGHBOURS[repeats_of]}."]
     for events in found:
         rows = table[table["class"] == _class_in_table(events)]
         text = (f"  {len(events.trial)} trials{_of_class(events.class_name)}: "

@@ -7,10 +7,10 @@ J = log10((1 - p) / p). A window with p <= alpha holds unitary events (Gruen, Di
 2002, doi:10.1162/089976602753284455). Elephant computes this.
 
 Windows overlap and are many, so some pass by chance. The null shuffles trials: each unit's trials
-change places among those of a class, units independently, which keeps every unit's rate profile
-and ends what the units share in a single trial. How many windows pass then, and the largest J over
-all windows and patterns, give a p for the whole and a p of each window that is corrected for all
-(max statistic: Westfall & Young 1993, "Resampling-Based Multiple Testing").
+change places among neighbours that repeat each other, units independently, which keeps every
+unit's rate profile and ends what the units share in a single trial. How many windows pass then, and
+the largest J over all windows and patterns, give a p for the whole and a p of each window that is
+corrected for all (max statistic: Westfall & Young 1993, "Resampling-Based Multiple Testing").
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import pandas as pd
 
 from ephys_snn.analysis.statistics import permutation_p_value
 from ephys_snn.analysis.surrogates import exchangeable_groups, shuffle_trials
-from ephys_snn.analysis.synchrony.coincidences import (
+from ephys_snn.analysis.synchrony.unitary_events.coincidences import (
     ROUNDING,
     bin_trials,
     coincidence_p_value,
@@ -173,8 +173,8 @@ def coincidence_bins(events: UnitaryEvents, pattern: Sequence[int]) -> list[np.n
 
 def analyse_unitary_events(
         recording: Recording, windows: ResponseWindows, units: np.ndarray, trial: np.ndarray,
-        settings: UnitaryEventSettings, class_name: str | None = None, seed: int = 0,
-        progress: Progress = no_progress) -> UnitaryEvents:
+        settings: UnitaryEventSettings, class_name: str | None = None, block_trials: int = 1,
+        seed: int = 0, progress: Progress = no_progress) -> UnitaryEvents:
     """Unitary events of a few units.
 
     Parameters
@@ -188,6 +188,8 @@ def analyse_unitary_events(
     settings : UnitaryEventSettings
     class_name : str, optional
         For the record.
+    block_trials : int
+        See `ephys_snn.analysis.surrogates.exchangeable_groups`.
     seed : int
     progress : Progress
         Of the surrogates.
@@ -209,7 +211,7 @@ def analyse_unitary_events(
     p_value = coincidence_p_value(surprise["n_emp"].T, surprise["n_exp"].T)
     surprise["Js"] = _joint_surprise(p_value).T
     null_count, null_smallest = _shuffle_null(
-        binned, exchangeable_groups(recording.trials.repeats.value[trial]),
+        binned, exchangeable_groups(recording.trials.repeats.value, block_trials)[trial],
         lambda shuffled: coincidence_p_value(*count_coincidences(
             shuffled, patterns, window_bins, step_bins)), settings, seed, progress)
     names = tuple(unit_labels(recording.units)[units])

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from ephys_snn.analysis.style import figure_style
-from ephys_snn.analysis.synchrony.unitary_events import UnitaryEvents, coincidence_bins
+from ephys_snn.analysis.synchrony.unitary_events.analysis import UnitaryEvents, coincidence_bins
 from ephys_snn.recording import short_labels
 
 TITLES = ("spikes", "firing rates", "coincidences (blue squares)",

@@ -1,0 +1,1 @@
+"""Spike patterns that recur with fixed lags, by Elephant's SPADE."""

@@ -1,0 +1,1 @@
+"""Unitary events: coincidences of a few units beyond what their rates predict."""
