@@ -288,7 +288,7 @@ def test_units_that_share_how_active_they_are_but_no_timing_are_no_synchrony():
     p = []
     for seed in range(60):
         recording, rng = planted(0.0, seed), np.random.default_rng([seed, 1])
-        gain = np.clip(0.3 * np.exp(rng.normal(0, 0.7, 60)), 0, 1)
+        gain = np.clip(0.6 * np.exp(rng.normal(0, 0.7, 60)), 0, 1)
         trial = np.floor(recording.spike_times / 100).astype(int)
         kept = rng.random(len(trial)) < gain[trial]
         trains = [recording.spike_times[a:b][kept[a:b]]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ephys_snn.analysis.style import class_colors, figure_style, new_figure
 from ephys_snn.analysis.synchrony.patterns.analysis import AreaPatterns, PatternSettings
 from ephys_snn.analysis.synchrony.patterns.mining import Pattern
-from ephys_snn.recording import Recording, unit_labels
+from ephys_snn.recording import Recording, short_labels, unit_labels
 
 MAX_SHOWN = 4
 TITLE_WIDTH = 48  # characters of a panel's title
@@ -37,21 +37,21 @@ def plot_patterns(recording: Recording, found: list[AreaPatterns], table: pd.Dat
     shown = [(each, index) for index in range(MAX_SHOWN) for each in found
              if index < (table["significant"] & (table["area"] == each.area)).sum()][:MAX_SHOWN]
     with figure_style():
-        figure = new_figure(4.2 * len(shown) + 0.8, 4.4)
+        figure = new_figure(max(8.0, 4.2 * len(shown) + 0.8), 4.4)
         figure.suptitle(f"{name}: patterns that recur more often than in surrogates, in bins of "
                         f"{settings.bin_width:g} ms\n(a row per occurrence; grey: other spikes of "
                         "the mined units in that trial)", fontsize=10.5)
         for letter, axes, (each, index) in zip(
                 "abcd", figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=False):
             pattern = each.patterns[index]
-            _draw_occurrences(axes, each, pattern, names[each.unit])
+            _draw_occurrences(axes, each, pattern, short_labels(names[each.unit].tolist()))
             lags = "+".join(f"{lag * settings.bin_width:g}" for lag in pattern.lag)
             axes.set_title(fill(f"{letter}  {each.area}: lags {lags} ms, {len(pattern.start)} "
                                 f"times, p = {each.p_value[index]:.2g}", TITLE_WIDTH))
     return figure
 
 
-def _draw_occurrences(axes: Axes, found: AreaPatterns, pattern: Pattern, names: np.ndarray
+def _draw_occurrences(axes: Axes, found: AreaPatterns, pattern: Pattern, names: list[str]
                       ) -> None:
     """Spikes of the trials in which a pattern occurs, those of the pattern in colour."""
     responses = found.responses
