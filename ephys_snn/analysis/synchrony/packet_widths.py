@@ -108,19 +108,14 @@ def analyse_synchrony(recording: Recording, windows: ResponseWindows, *, n_surro
                        np.random.default_rng([seed, 1, index]), progress)
     table = pd.DataFrame([row for area_rows in rows for row in area_rows], columns=list(COLUMNS))
     table["shuffled_within"] = repeats.of
+    # A cell type that is its whole area is no second test.
+    is_all = table["n_units"] == table.groupby("area")["n_units"].transform("max")
+    same = table["area"] + "/" + table["cell_type"].mask(is_all, "all")
     for null in NULLS:
         for width in WIDTHS:
-            table[f"{null}_{width}_q_value"] = _q_values(table, f"{null}_{width}_p_value")
+            table[f"{null}_{width}_q_value"] = false_discovery_q(
+                table[f"{null}_{width}_p_value"], same)
     return SynchronyResult(table.assign(note=table["note"].fillna("")), dither, len(trials))
-
-
-def _q_values(table: pd.DataFrame, column: str) -> np.ndarray:
-    """False discovery over areas and types; a type that is its whole area is no second test."""
-    of_area = table.groupby("area")["n_units"].transform("max")
-    copy = ((table["cell_type"] != "all") & (table["n_units"] == of_area)).to_numpy()
-    q = false_discovery_q(table[column].where(~copy))
-    q[copy] = q[np.flatnonzero(copy) - 1]  # the area's own row stands before its types
-    return q
 
 
 class _NullPlan(NamedTuple):
