@@ -7,6 +7,7 @@ from functools import partial
 
 import pandas as pd
 
+from ephys_snn.analysis.depth_trend import ONE_RECORDING
 from ephys_snn.analysis.words import trials_left_out
 from ephys_snn.recording import Recording, ResponseWindows
 
@@ -84,7 +85,8 @@ def _widths(rows: pd.DataFrame, recording: Recording) -> list[str]:
             "so that areas compare, mean over "
             + (f"{many:.0f} trials" if few == many else f"{few:.0f} to {many:.0f} trials"))
     if recording.areas_ordered and len(rows) > 1:
-        return [f"The packet {_course(width, recording.resolution)}: {said}."]
+        return [f"The packet {_course(width, recording.resolution)}: {said}.",
+                f"  {ONE_RECORDING}"]
     return ["Packet width: " + ", ".join(f"{_resolved(recording.resolution, width[area])} ({area})"
                                          for area in rows.index) + f"; {said}."]
 

@@ -427,10 +427,11 @@ def test_pipeline_on_the_reference_network(reference_recording, tmp_path):
         "The packet first spreads from 0.44 ms (input) to 0.74 ms (layer_2), then tightens to "
         "0.05 ms (layer_4): shortest half of 9 active units, drawn at random so that areas "
         "compare, mean over 150 trials.")
-    assert result.summary[1].startswith("Narrower than the class average predicts (latencies "
+    assert "those of this recording" in result.summary[1]
+    assert result.summary[2].startswith("Narrower than the class average predicts (latencies "
                                         "shuffled across neighbouring trials of a class, whose "
                                         "stimuli may differ): no area")  # q of 9 surrogates
-    assert "locking to the stimulus is enough for that" in result.summary[2]
+    assert "locking to the stimulus is enough for that" in result.summary[3]
     assert any(warning.startswith("output: not computable") for warning in result.warnings)
     written = {path.name for path in write_results(result, reference_recording, tmp_path)}
     assert written == {"synchrony.png", "synchrony_elephant.png", "synchrony.csv",
