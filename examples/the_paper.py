@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from ephys_snn import record
-from ephys_snn.analysis import results_folder
+from ephys_snn.analysis import ONE_RECORDING, results_folder
 from ephys_snn.cli import Parser, command, number
 from ephys_snn.errors import InputError
 from ephys_snn.files import atomic_write
@@ -21,13 +21,25 @@ from ephys_snn.recording import Recording
 from ephys_snn.report import parser as report_parser
 from ephys_snn.report import write_report
 from ephys_snn.study import (
+    Judgement,
     Verdict,
     decision_accuracy,
+    judge_differences,
     judge_learning,
     judge_pathways,
     judge_semantization,
     judge_synchronization,
+    twin_differences,
 )
+
+SPECIFIC = {
+    "information_gain": "by the information gain, which activity bounds",
+    "relative_information_gain": "by the gain relative to what their activity allows",
+    "uncertainty_coefficient": "by the uncertainty coefficient, which activity does not bound",
+}
+ONE_NETWORK = ("One network is one network: intervals are over its trials, units or classes; "
+               f"{ONE_RECORDING}.")
+FIGURES = {"2": "synchrony.png", "3": "information_gain.png", "4": "pathways_preference.png"}
 
 
 def record_twins(model: Path, folder: Path, trials: int, data: str | None) -> list[Path]:
@@ -51,55 +63,54 @@ def analyse(path: Path, folder: Path, *options: str) -> dict[str, pd.DataFrame]:
 
 
 def judge(tables: dict[str, pd.DataFrame]) -> dict[str, Verdict]:
-    """Claims 2 to 4 for one recording."""
-    return {
-        "synchronization": judge_synchronization(tables["synchrony"]),
-        "semantization": judge_semantization(
-            tables["information_gain_by_area"], tables["information_gain_depth"]),
-        "pathways": judge_pathways(tables["pathways_by_area"]),
-    }
+    """Claims 2 to 4 for one recording, claim 3 in the measure of the paper and in two others."""
+    information = (tables["information_gain_by_area"],
+                   tables["information_gain_excitatory_inhibitory"],
+                   tables["information_gain_depth"])
+    specific = {f"3 excitatory neurons become class-specific, {words}":
+                judge_semantization(*information, measure) for measure, words in SPECIFIC.items()}
+    return {"2 packets spread, then re-converge": judge_synchronization(tables["synchrony"]),
+            **specific,
+            "4 pathways for classes, more with depth": judge_pathways(
+                tables["pathways"], tables["pathways_by_area"])}
 
 
-def compare(recordings: list[Recording], verdicts: list[dict[str, Verdict]], folder: Path,
-            brain: Verdict) -> pd.DataFrame:
+def claims(recordings: list[Recording], tables: list[dict[str, pd.DataFrame]], folder: Path,
+           brain: Verdict) -> pd.DataFrame:
     """The table of claims: what was measured, the control, the verdict, the figure."""
-    trained, untrained = recordings
-    learning = judge_learning(trained, untrained)
-    rows = [("1 it learns, under Dale's law", learning,
-             str(decision_accuracy(untrained)), folder / "trained" / "report.html")]
-    figures = {"synchronization": "synchrony.png", "semantization": "information_gain.png",
-               "pathways": "pathways_preference.png"}
-    words = {"synchronization": "2 packets spread, then re-converge",
-             "semantization": "3 excitatory neurons become class-specific",
-             "pathways": "4 pathways for classes, more with depth"}
-    for name, verdict in verdicts[0].items():
-        rows.append((words[name], verdict, verdicts[1][name].value,
-                     folder / "trained" / figures[name]))
-    nothing = not any(verdict.holds for verdict in verdicts[1].values())
-    shown = [name for name, verdict in verdicts[1].items() if verdict.holds]
-    rows.append(("5 nothing enforces 2 to 4", Verdict(
-        nothing, "the untrained network shows " + (", ".join(shown) or "none of them")),
-        "the same images", folder / "untrained" / "synchrony.png"))
-    page = "" if brain.holds is None else folder / "brain" / "report.html"
+    trained, untrained = (folder / name for name in ("trained", "untrained"))
+    control = judge(tables[1])
+    rows = [("1 it learns, under Dale's law", judge_learning(*recordings),
+             str(decision_accuracy(recordings[1])), trained / "report.html")]
+    rows += [(claim, verdict, control[claim].value, trained / FIGURES[claim[0]])
+             for claim, verdict in judge(tables[0]).items()]
+    rows.append(("5 training makes 2 to 4", judge_differences(twin_differences(*tables)),
+                 "", untrained / "synchrony.png"))
+    page = "" if brain.judgement is Judgement.NOT_ASKED else folder / "brain" / "report.html"
     rows.append(("6 the same analysis of a brain", brain, "", page))
-    said = {True: "holds", False: "does not hold", None: "not asked"}
     return pd.DataFrame([
-        {"claim": claim, "value": verdict.value, "control": control,
-         "verdict": said[verdict.holds], "figure": str(figure)}
-        for claim, verdict, control, figure in rows])
+        {"claim": claim, "value": verdict.value, "control": untrained_value,
+         "verdict": verdict.judgement.value, "figure": str(figure)}
+        for claim, verdict, untrained_value, figure in rows])
 
 
 def judge_brain(path: Path | None, folder: Path, options: list[str]) -> Verdict:
     """Claim 6: every pipeline gives numbers for a recording that is no network's."""
     if path is None:
-        return Verdict(None, "name a recording with --brain")
+        return Verdict(Judgement.NOT_ASKED, "name a recording with --brain")
     tables = analyse(path, folder, *options)
+    missing = [name for name in ("synchrony", "information_gain", "pathways", "separability")
+               if name not in tables]
+    if missing:
+        return Verdict(Judgement.NOT_COMPUTABLE, f"{path.name}: no {', '.join(missing)}, see the "
+                       "report")
     packets = tables["synchrony"]["active_units"].notna().sum()
     informative = (tables["information_gain"]["q_value"] < 0.05).sum()
     decoded = tables["separability"].groupby("area")["q_value"].min() < 0.05
-    return Verdict(bool(packets and "pathways" in tables),
-                   f"{path.name}: {informative} of {len(tables['information_gain'])} units tell "
-                   f"the class, it is decodable from {decoded.sum()} of {len(decoded)} areas")
+    return Verdict(Judgement.HOLDS if packets else Judgement.NOT_COMPUTABLE,
+                   f"{path.name}: {informative} of {len(tables['information_gain'])} units are "
+                   f"informative about the class, which is decodable from {decoded.sum()} of "
+                   f"{len(decoded)} areas")
 
 
 def show(table: pd.DataFrame) -> str:
@@ -133,13 +144,13 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser().parse_args(arguments)
     folder = results_folder(args.out)
     paths = record_twins(args.model, folder, args.trials, args.data)
-    verdicts = [judge(analyse(path, folder / path.stem)) for path in paths]
+    tables = [analyse(path, folder / path.stem) for path in paths]
     window = [] if args.brain_window is None else ["--window", *args.brain_window]
     brain = judge_brain(args.brain, folder / "brain", window)
-    table = compare([Recording.read(path) for path in paths], verdicts, folder, brain)
+    table = claims([Recording.read(path) for path in paths], tables, folder, brain)
     with atomic_write(folder / "claims.csv") as temporary:
         table.to_csv(temporary, index=False)
-    print(f"\n{show(table)}\n\nwrote {folder / 'claims.csv'}")
+    print(f"\n{show(table)}\n\n{ONE_NETWORK}\n\nwrote {folder / 'claims.csv'}")
 
 
 if __name__ == "__main__":

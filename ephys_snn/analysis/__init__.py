@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib import import_module
 
 from ephys_snn.analysis.control import add_compare_option, open_control
+from ephys_snn.analysis.depth_trend import ONE_RECORDING
 from ephys_snn.analysis.pipeline import Addition, Pipeline, StudyColumns
 from ephys_snn.analysis.results import PipelineResult, provenance, results_folder, write_results
 from ephys_snn.analysis.runner import (
@@ -16,10 +17,20 @@ from ephys_snn.analysis.runner import (
     results_path,
     run,
 )
-from ephys_snn.analysis.statistics import wilson_interval
+from ephys_snn.analysis.statistics import (
+    MIN_SAMPLE,
+    difference_interval,
+    false_discovery_q,
+    mean_interval,
+    permutation_p_value,
+    wilson_interval,
+)
+from ephys_snn.analysis.style import class_colors, figure_style, new_figure
 
-__all__ = ["PACKAGES", "Addition", "Pipeline", "PipelineResult", "StudyColumns",
-           "add_compare_option", "analyse_besides", "analysis_parser", "open_control", "pipelines",
+__all__ = ["MIN_SAMPLE", "ONE_RECORDING", "PACKAGES", "Addition", "Pipeline", "PipelineResult",
+           "StudyColumns", "add_compare_option", "analyse_besides", "analysis_parser",
+           "class_colors", "difference_interval", "false_discovery_q", "figure_style",
+           "mean_interval", "new_figure", "open_control", "permutation_p_value", "pipelines",
            "provenance", "results_folder", "results_path", "run", "wilson_interval",
            "write_results"]
 

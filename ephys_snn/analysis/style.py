@@ -1,10 +1,13 @@
 """What all figures share: colours of cell types, sizes, and figures without a display."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe & Ito's palette: told apart by every reader, and in print.
 CELL_TYPE_COLORS = {
@@ -39,12 +42,16 @@ _RC = {
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Matplotlib settings of all figures of the project, for the block only."""
+    import matplotlib as mpl
+
     with mpl.rc_context(_RC):
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, width x height in inches, that belongs to no window and no backend."""
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -55,5 +62,7 @@ def cell_type_color(cell_type: str) -> str:
 
 def class_colors(n_classes: int) -> list:
     """A colour per class in every figure; more than 20 classes share colours."""
+    import matplotlib as mpl
+
     palette = CLASS_COLORS if n_classes <= len(CLASS_COLORS) else mpl.colormaps["tab20"].colors
     return [palette[c % len(palette)] for c in range(n_classes)]

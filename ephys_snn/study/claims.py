@@ -1,54 +1,193 @@
 """Do the claims of Oberste-Frielinghaus et al. 2025 (arXiv 2508.12975) hold for a recording?
 
-Verdicts are formulas on the tables of the pipelines, the same for a trained network and for its
-untrained control. A verdict that cannot be computed is not one that holds.
+Verdicts are formulas on the tables of the pipelines. Each compares an interval with a threshold: a
+claim holds if the interval lies beyond it, does not hold if it lies on the other side, and is
+undecided in between. Whether training made it is a question of the difference between a trained
+network and its untrained twin (`ephys_snn.study.twins`), not of two verdicts side by side.
+
+Intervals are over trials, units or classes of one network, which stay those of one network.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis import wilson_interval
+from ephys_snn.analysis import mean_interval
 from ephys_snn.recording import Recording
 
-NULL_LEVEL = 0.01  # pathways must prefer their class at this level
+NULL_LEVEL = 0.01  # pathways must beat permuted labels at this level
+N_DRAWS = 20_000  # of mean widths within their standard errors
+# What is called semantization, by the name of its mean in information_gain_by_area.csv.
+INFORMATION_MEASURES = {
+    "information_gain": "mean_corrected",
+    "relative_information_gain": "mean_relative",
+    "uncertainty_coefficient": "mean_uncertainty_coefficient",
+}
+
+
+class Judgement(Enum):
+    """What may be said of a claim; one that cannot be computed neither holds nor fails."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    UNDECIDED = "undecided"
+    NOT_COMPUTABLE = "not computable"
+    NOT_ASKED = "not asked"
+
+    @classmethod
+    def of(cls, low: float, high: float) -> Judgement:
+        """Of the claim that what the interval is about exceeds 0."""
+        if np.isnan(low) or np.isnan(high):
+            return cls.NOT_COMPUTABLE
+        return cls.HOLDS if low > 0 else cls.FAILS if high < 0 else cls.UNDECIDED
+
+    @classmethod
+    def of_all(cls, *parts: Judgement) -> Judgement:
+        """Of a claim all of whose parts must hold: the worst of them."""
+        for worst in (cls.FAILS, cls.NOT_COMPUTABLE, cls.UNDECIDED):
+            if worst in parts:
+                return worst
+        return cls.HOLDS
 
 
 class Verdict(NamedTuple):
-    """Whether a claim holds, and the numbers that say so.
+    """What became of a claim, and the numbers that say so, in the order of the areas.
 
     Attributes
     ----------
-    holds : bool or None
-        None if it was not asked.
+    judgement : Judgement
     value : str
-        The numbers, in the order of the areas.
+        The numbers; of what is not computable, the reason.
     """
 
-    holds: bool | None
+    judgement: Judgement
     value: str
 
 
-class Accuracy(NamedTuple):
-    """Fraction of trials decided for their own class, with its 95 % Wilson interval."""
+def judge_synchronization(synchrony: pd.DataFrame) -> Verdict:
+    """Packets first spread out, then re-converge.
 
-    fraction: float
-    low: float
-    high: float
+    Judged by the margin of `synchronization_margin`, of the shortest half at equal numbers of
+    spikes, with a 95 % interval over trials.
 
-    def __str__(self) -> str:
-        return f"{self.fraction:.1%} [{self.low:.1%}, {self.high:.1%}]"
+    Parameters
+    ----------
+    synchrony : DataFrame
+        ``synchrony.csv``.
+    """
+    width = by_area(synchrony, "shortest_half_equal_ms", "all")
+    drawn = margin_draws(synchrony)
+    if drawn is None:
+        return Verdict(Judgement.NOT_COMPUTABLE, "no packets in the input and two hidden areas")
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    all_spikes = by_area(synchrony, "shortest_half_ms", "all")
+    return Verdict(Judgement.of(low, high),
+                   f"shortest half of equally many spikes {_course(width)} ms (of all spikes "
+                   f"{_course(all_spikes)} ms), margin {_interval(low, high)} ms")
 
 
-def decision_accuracy(recording: Recording) -> Accuracy:
-    """How often the first output spike is that of the shown class; no decision is wrong."""
-    trials = recording.trials
-    correct = int((trials.decision_label == trials.label).sum())
-    fraction = correct / len(trials)
-    return Accuracy(fraction, *wilson_interval(fraction, len(trials)))
+def margin_draws(synchrony: pd.DataFrame, seed: int = 0) -> np.ndarray | None:
+    """(draw,) ms, the margin of mean widths drawn within their standard errors over trials.
+
+    Areas are drawn independently; their widths rise and fall together over trials, so that the
+    differences are known better than that. None where an area is missing.
+    """
+    rows = synchrony[(synchrony["cell_type"] == "all")
+                     & synchrony["shortest_half_equal_sem_ms"].notna()]
+    rows = rows[(rows["area"] == "input") | rows["area"].str.startswith("layer_")]
+    if "input" not in set(rows["area"]) or len(rows) < 3:
+        return None
+    rows = rows.sort_values("area", key=lambda area: area != "input", kind="stable")
+    width, error = rows[["shortest_half_equal_ms", "shortest_half_equal_sem_ms"]].to_numpy().T
+    rng = np.random.default_rng(seed)
+    return synchronization_margin(rng.normal(width, error, (N_DRAWS, len(rows))))
+
+
+def synchronization_margin(width: np.ndarray) -> np.ndarray:
+    """(...) by how much packets spread and re-converge: above 0 if they do both.
+
+    The smaller of two: the widest hidden area beyond the input; and the last one below the input
+    and below half of the widest.
+
+    Parameters
+    ----------
+    width : (..., area) float
+        Of the input, then of the hidden areas in their order.
+    """
+    first, last, widest = width[..., 0], width[..., -1], width[..., 1:].max(axis=-1)
+    return np.minimum(widest - first, np.minimum(first, widest / 2) - last)
+
+
+def judge_semantization(by_area_table: pd.DataFrame, contrast: pd.DataFrame, depth: pd.DataFrame,
+                        measure: str = "information_gain") -> Verdict:
+    """Excitatory neurons become specific for a class with depth, inhibitory ones less so.
+
+    Holds if the mean of excitatory units rises from the first to the last hidden area and exceeds
+    the inhibitory one in every hidden area, with 95 % intervals over units. The gain is bounded by
+    how often a unit is active, which inhibitory units are more; the other two measures are not.
+
+    Parameters
+    ----------
+    by_area_table, contrast, depth : DataFrame
+        ``information_gain_by_area.csv``, ``information_gain_excitatory_inhibitory.csv`` and
+        ``information_gain_depth.csv``.
+    measure : str
+        A key of `INFORMATION_MEASURES`.
+    """
+    column = INFORMATION_MEASURES[measure]
+    excitatory, inhibitory = (by_area(by_area_table, column, cell_type)
+                              for cell_type in ("excitatory", "inhibitory"))
+    rises = depth[(depth["measure"] == measure) & (depth["cell_type"] == "excitatory")]
+    exceeds = contrast[(contrast["measure"] == measure) & contrast["area"].isin(excitatory.index)]
+    if len(excitatory) < 2 or not len(rises) or not excitatory.index.equals(inhibitory.index):
+        return Verdict(Judgement.NOT_COMPUTABLE,
+                       "too few active excitatory or inhibitory units")
+    rise = rises.iloc[0][["difference_low", "difference_high"]].tolist()
+    judgement = Judgement.of_all(
+        Judgement.of(*rise), *map(Judgement.of, exceeds["low"], exceeds["high"]))
+    compared = ", ".join(exceeds["compared"].unique())
+    difference = ", ".join(f"{row.area} {_interval(row.low, row.high)}"
+                           for row in exceeds.itertuples())
+    return Verdict(judgement, f"excitatory {_course(excitatory)} (rise {_interval(*rise)}), "
+                   f"inhibitory {_course(inhibitory)} (excitatory minus inhibitory, {compared}: "
+                   f"{difference})")
+
+
+def judge_pathways(pathways: pd.DataFrame, pathways_by_area: pd.DataFrame) -> Verdict:
+    """Class-specific pathways in the connectivity prefer their class, more so with depth.
+
+    Holds if the preference of structural pathways rises from the first to the last hidden area,
+    with a 95 % interval over classes, and beats permuted labels (p < 0.01) in the upper half of the
+    areas; where it does not beat them, the claim is undecided.
+
+    Parameters
+    ----------
+    pathways, pathways_by_area : DataFrame
+        ``pathways.csv`` and ``pathways_by_area.csv``.
+    """
+    by_class = structural_preference(pathways)
+    if by_class.shape[1] < 2:
+        return Verdict(Judgement.NOT_COMPUTABLE, "no structural pathways in two areas")
+    rise = mean_interval((by_class.iloc[:, -1] - by_class.iloc[:, 0]).dropna().to_numpy())
+    structural = pathways_by_area[pathways_by_area["kind"] == "structural"].set_index("area")
+    upper = structural["p_value"].reindex(by_class.columns).iloc[by_class.shape[1] // 2:]
+    beaten = Judgement.HOLDS if (upper < NULL_LEVEL).all() else \
+        Judgement.NOT_COMPUTABLE if upper.isna().any() else Judgement.UNDECIDED
+    return Verdict(Judgement.of_all(Judgement.of(*rise), beaten),
+                   f"preference {_course(by_class.mean())} (rise {_interval(*rise)}; "
+                   f"p ≤ {upper.max():.2g} in the upper half)")
+
+
+def structural_preference(pathways: pd.DataFrame) -> pd.DataFrame:
+    """(class, area) preference of structural pathways, of the areas that have one."""
+    structural = pathways[pathways["kind"] == "structural"]
+    areas = structural["area"].unique()
+    return structural.pivot(index="class", columns="area", values="preference")[areas].dropna(
+        axis="columns", how="all")
 
 
 def dale_violations(recording: Recording) -> int:
@@ -61,87 +200,14 @@ def dale_violations(recording: Recording) -> int:
     return violations
 
 
-def judge_learning(recording: Recording, control: Recording) -> Verdict:
-    """Accuracy beyond the control's, intervals apart, without a violation of Dale's law."""
-    accuracy, untrained = decision_accuracy(recording), decision_accuracy(control)
-    violations = dale_violations(recording)
-    return Verdict(accuracy.low > untrained.high and violations == 0,
-                   f"{accuracy} correct, {violations} synapses against Dale's law")
-
-
-def judge_synchronization(synchrony: pd.DataFrame) -> Verdict:
-    """Packets first spread out, then re-converge.
-
-    Holds if some hidden area's shortest half exceeds the input's, and the last one's is below both
-    the input's and half of the largest.
-
-    Parameters
-    ----------
-    synchrony : DataFrame
-        ``synchrony.csv``.
-    """
-    width = _by_area(synchrony[synchrony["cell_type"] == "all"], "shortest_half_ms")
-    hidden = width.filter(like="layer_")
-    if "input" not in width or len(hidden) < 2:
-        return Verdict(False, "not computable: packets in fewer than two hidden areas")
-    spread = hidden.max() > width["input"]
-    converged = hidden.iloc[-1] < min(width["input"], hidden.max() / 2)
-    return Verdict(bool(spread and converged), f"shortest half {_course(width)} ms")
-
-
-def judge_semantization(by_area: pd.DataFrame, depth: pd.DataFrame) -> Verdict:
-    """Excitatory neurons become specific for a class with depth, inhibitory ones less so.
-
-    Holds if the mean corrected information gain of excitatory units rises from the first to the
-    last hidden area (bootstrap interval of the difference above 0) and exceeds the inhibitory one
-    in every hidden area.
-
-    Parameters
-    ----------
-    by_area : DataFrame
-        ``information_gain_by_area.csv``.
-    depth : DataFrame
-        ``information_gain_depth.csv``.
-    """
-    column = "mean_corrected"
-    excitatory = _by_area(by_area[by_area["cell_type"] == "excitatory"], column)
-    inhibitory = _by_area(by_area[by_area["cell_type"] == "inhibitory"], column)
-    trend = depth[depth["cell_type"] == "excitatory"] if len(depth) else depth
-    if len(excitatory) < 2 or not len(trend) or not excitatory.index.equals(inhibitory.index):
-        return Verdict(False, "not computable: too few active excitatory or inhibitory units")
-    low, high = trend.iloc[0][["difference_low", "difference_high"]]
-    return Verdict(bool(low > 0 and (excitatory > inhibitory).all()),
-                   f"information gain, excitatory {_course(excitatory)} (difference "
-                   f"[{low:.2f}, {high:.2f}]), inhibitory {_course(inhibitory)}")
-
-
-def judge_pathways(by_area: pd.DataFrame) -> Verdict:
-    """Class-specific pathways in the connectivity prefer their class, more so with depth.
-
-    Holds if the preference of structural pathways rises from the first to the last hidden area
-    and is more than with labels in another order (p < 0.01) in the upper half of the areas.
-
-    Parameters
-    ----------
-    by_area : DataFrame
-        ``pathways_by_area.csv``.
-    """
-    structural = by_area[by_area["kind"] == "structural"]
-    preference = _by_area(structural, "preference")
-    p_value = _by_area(structural, "p_value").reindex(preference.index)
-    if len(preference) < 2:
-        return Verdict(False, "not computable: no structural pathways in two areas")
-    upper = p_value.iloc[len(p_value) // 2:]
-    rises = preference.iloc[-1] > preference.iloc[0]
-    return Verdict(bool(rises and (upper < NULL_LEVEL).all()),
-                   f"preference {_course(preference)} (p ≤ {upper.max():.2g} in the upper half)")
-
-
-def _by_area(table: pd.DataFrame, column: str) -> pd.Series:
-    """A column by area, without the areas in which it could not be computed."""
-    return table.set_index("area")[column].dropna()
+def by_area(table: pd.DataFrame, column: str, cell_type: str) -> pd.Series:
+    """A column of a cell type by area, without the areas in which it could not be computed."""
+    return table[table["cell_type"] == cell_type].set_index("area")[column].dropna()
 
 
 def _course(values: pd.Series) -> str:
-    return " → ".join(f"{value:.2f}" if abs(value) >= 0.1 or not np.isfinite(value)
-                      else f"{value:.3f}" for value in values)
+    return " → ".join(f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}" for value in values)
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{low:.2f}, {high:.2f}]"

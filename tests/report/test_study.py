@@ -60,6 +60,10 @@ def test_options_are_those_of_all_and_then_those_of_the_recording(files):
     ({"recordings": "data", "each": {"z*": ""}}, r"no recording is called z\*; there are a.nix"),
     ({"recordings": "data", "options": "--windw 3"}, "--windw"),
     ({"recordings": ["data", "other"]}, "several files are called a.nix"),
+    ({"recordings": "data", "groups": {"x": "a*", "y": "z*"}}, r"groups: no recording is called z"),
+    ({"recordings": "data", "groups": {"x": "a*"}}, "there is only x; name another"),
+    ({"recordings": "data", "groups": {"x": "a*", "y": ["a.*", "b*"]}}, "a would be in several"),
+    ({"recordings": "data", "subjects": {"x": "*", "y": "b*"}}, "b would be in several"),
 ])
 def test_a_config_that_cannot_be_meant_is_refused(files, config, message):
     (files.parent / "other").mkdir()
@@ -68,15 +72,24 @@ def test_a_config_that_cannot_be_meant_is_refused(files, config, message):
         study.read_study(config)
 
 
-def write_results(folder, error="", failed=None, synchrony="", separability=""):
+def test_groups_and_subjects_are_options_of_the_step_that_compares(files):
+    (files / "c.nix").touch()
+    found = study.read_study({"recordings": "data", "groups": {"new": ["a*", "b*"], "old": "c*"},
+                              "subjects": {"mouse 1": "[ac].nix"}})
+    assert found.groups == {"new": ["a", "b"], "old": ["c"]}
+    assert found.design == ["--group", "new", "a", "b", "--group", "old", "c",
+                            "--subject", "mouse 1", "a", "c"]
+
+
+def write_results(folder, error="", failed=None, **tables):
+    """Results of the pipelines that the tables are named for, or begin with."""
     folder.mkdir()
     (folder / study.STATUS).write_text(json.dumps({
         "recording": f"{folder.name}.nix", "options": [], "error": error,
         "failed": failed or {}}))
-    for name, table in (("synchrony", synchrony), ("separability", separability)):
-        if table:
-            (folder / f"{name}.json").write_text("{}")
-            (folder / f"{name}.csv").write_text(table)
+    for name, table in tables.items():
+        (folder / f"{name.removesuffix('_depth')}.json").write_text("{}")
+        (folder / f"{name}.csv").write_text(table)
     return folder
 
 
@@ -116,6 +129,100 @@ def test_the_table_has_a_row_per_recording_area_and_cell_type(tmp_path):
                                       "broken: gone: gone.nix is damaged")
 
 
+INFORMATION = """\
+unit_id,area,cell_type,information_gain_corrected,relative_information_gain
+0,V1,excitatory,{a},0.5
+1,V1,inhibitory,{b},
+2,V1,,{c},0.5
+3,V2,excitatory,,
+4,V2,excitatory,{d},0.25
+"""
+DEPTH = """\
+cell_type,measure,spearman_rho,note
+all,information_gain,{rho},
+excitatory,information_gain,,fewer than three areas: no trend
+"""
+
+
+@pytest.fixture
+def groups_of_results(tmp_path):
+    """Four recordings with a gain of 0.6 and more and four with less than 0.1, in other areas."""
+    folders = []
+    for index in range(8):
+        gain = (0.6 if index < 4 else 0.05) + 0.01 * index
+        folders.append(write_results(
+            tmp_path / f"r{index}", synchrony=SYNCHRONY,
+            information_gain=INFORMATION.format(a=gain, b=gain + 0.1, c=gain + 0.2, d=gain),
+            information_gain_depth=DEPTH.format(rho=0.8 if index else -0.2)))
+    folders.append(write_results(tmp_path / "broken", error="r8.nix is damaged"))
+    return folders
+
+
+def test_values_are_units_or_recordings_and_no_copies(groups_of_results):
+    values = study.study_values(groups_of_results, {}, {"r0": "mouse", "r1": "mouse"})
+    one = values[values["recording"] == "r1"]
+    rows = one.groupby(["measure", "area", "cell_type"])["value"].agg(list).to_dict()
+    assert rows == {
+        ("information_gain_corrected", "V1", "all"): [0.61, 0.71, 0.81],
+        ("information_gain_corrected", "V1", "excitatory"): [0.61],
+        ("information_gain_corrected", "V1", "inhibitory"): [0.71],
+        ("information_gain_corrected", "V2", "all"): [0.61],  # as of its excitatory units
+        ("relative_information_gain", "V1", "all"): [0.5, 0.5],
+        ("relative_information_gain", "V1", "excitatory"): [0.5],
+        ("relative_information_gain", "V2", "all"): [0.25],
+        ("shortest_half_ms", "V2", "all"): [0.5],
+        ("shortest_half_ms", "V1", "all"): [0.25],
+        ("information_gain_spearman_rho", "", "all"): [0.8]}
+    assert (one["subject"] == "mouse").all() and (one["group"] == "all recordings").all()
+    assert set(values["recording"]) == {f"r{index}" for index in range(8)}
+
+
+def test_the_comparison_has_a_row_per_measure_area_and_pair_of_groups(groups_of_results):
+    groups = {f"r{index}": "high" if index < 4 else "low" for index in range(7)}
+    values = study.study_values(groups_of_results, groups, {})
+    table = study.compare_recordings(values, ["high", "low"])
+    assert not table.duplicated(["measure", "area", "cell_type", "group", "other"]).any()
+    assert set(table["n_recordings"] + table["n_recordings_other"].fillna(0)) == {3, 4, 7}
+    gain = table[(table["measure"] == "information_gain_corrected") & (table["area"] == "V1")]
+    assert gain["n_values"].tolist() == [12, 4, 4]
+    assert gain["difference"].tolist() == pytest.approx([0.515] * 3)
+    assert gain["p_value"].isna().all() and gain["note"].str.contains("fewer than 4").all()
+
+    groups |= {"r7": "low"}
+    values = study.study_values(groups_of_results, groups, {})
+    table = study.compare_recordings(values, ["high", "low"])
+    row = table[(table["measure"] == "information_gain_corrected")].iloc[0]
+    assert row["p_value"] == pytest.approx(2 / 70) and row["q_value"] == pytest.approx(2 / 70)
+    assert table.loc[table["measure"] == "shortest_half_ms", "p_value"].tolist() == [1, 1]
+    assert (table["note"] != "").all()  # four recordings are too few for intervals
+    said = study.summarize_comparison(table).splitlines()
+    assert said[0].startswith("high against low, 4 and 4 subjects, independent: 4 of ")
+    assert "information_gain_corrected V1 excitatory +0.51" in said[0]
+    assert said[1].startswith("high, trends with depth of 4 subjects: not tested (fewer than 6")
+
+
+def test_without_groups_trends_are_tested_over_all_recordings(groups_of_results):
+    table = study.compare_recordings(study.study_values(groups_of_results, {}, {}), [])
+    assert table["measure"].tolist() == ["information_gain_spearman_rho"]
+    row = table.iloc[0]
+    # Of the 256 signs, the mean is as far from 0 with all, or all but the one of -0.2, reversed.
+    assert row["n_recordings"] == 8 and row["p_value"] == pytest.approx(4 / 256)
+    assert study.summarize_comparison(table) == (
+        "all recordings, trends with depth of 8 subjects: 1 of 1 means differ from 0 at q < 0.05: "
+        "information_gain_spearman_rho all +0.68")
+
+
+def test_the_same_results_give_the_same_bytes_and_a_figure(groups_of_results, tmp_path):
+    from ephys_snn.report.study.__main__ import main
+
+    for name in ("one", "two"):
+        assert main(["compare", str(tmp_path / f"{name}.csv"), *map(str, groups_of_results),
+                     "--group", "high", "r0", "r1", "r2", "r3",
+                     "--group", "low", "r4", "r5", "r6", "r7"]) == 0
+    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
 def test_a_damaged_recording_leaves_its_reason(tmp_path):
     path = tmp_path / "half.nix"
     path.write_bytes(b"\x89HDF\r\n\x1a\n and no more")
@@ -141,13 +248,18 @@ def test_six_recordings_are_analysed_and_the_seventh_is_named(tmp_path):
     (tmp_path / "my data" / "cut.nix").write_bytes(whole[:len(whole) // 2])
     (tmp_path / "study.yaml").write_text(
         "recordings: my data\nout: out\noptions: --permutations 20 --dpi 30\n"
-        "each:\n  'session 0.nix': --window 0 60\n")
+        "each:\n  'session 0.nix': --window 0 60\n"
+        "groups:\n  early: 'session [012].nix'\n  late: 'session [345].nix'\n")
     first = run_snakemake(tmp_path)
     assert first.returncode == 0, first.stderr
     table = pd.read_csv(tmp_path / "out" / "study.csv")
     assert list(dict.fromkeys(table["recording"])) == ["cut", *(f"session {n}" for n in range(6))]
     rows = table[(table["cell_type"] == "all") & table["area"].notna()]
     assert rows["area"].tolist() == ["V1", "V2"] * 6
+    compared = pd.read_csv(tmp_path / "out" / "study_comparison.csv")
+    assert (compared["n_recordings"].dropna() == 3).all()
+    assert (tmp_path / "out" / "study_comparison.png").stat().st_size > 10_000
+    assert "early against late, 3 and 3 subjects" in first.stdout + first.stderr
     assert (rows["n_units"] == 16).all() and rows["active_decoding_accuracy"].notna().all()
     assert (rows["active_decoding_accuracy"][rows["area"] == "V2"] > 0.9).all()
     assert rows["information_gain"].notna().all()

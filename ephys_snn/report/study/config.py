@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import itertools
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from typing import Any
 from ephys_snn.errors import InputError, listed
 from ephys_snn.report.command import parser
 
-KEYS = ("recordings", "out", "options", "each", "processes", "memory_mb", "minutes")
+KEYS = ("recordings", "out", "options", "each", "groups", "subjects", "processes", "memory_mb",
+        "minutes")
 SUFFIXES = (".nix", ".nwb")  # of the recordings in a folder
 
 
@@ -29,16 +31,32 @@ class Study:
         The command line of the report on each.
     out : Path
         Folder of all results.
+    groups, subjects : dict of str to list of str
+        The recordings of each group that is compared with the others, and of each subject with
+        several recordings.
     """
 
     recordings: Mapping[str, Path]
     options: Mapping[str, list[str]]
     out: Path
+    groups: Mapping[str, list[str]]
+    subjects: Mapping[str, list[str]]
 
     @property
     def table(self) -> Path:
         """The table across recordings."""
         return self.out / "study.csv"
+
+    @property
+    def comparison(self) -> Path:
+        """The comparison of groups and of trends over recordings."""
+        return self.out / "study_comparison.csv"
+
+    @property
+    def design(self) -> list[str]:
+        """Groups and subjects, as options of the step that compares."""
+        return [word for option, sets in (("--group", self.groups), ("--subject", self.subjects))
+                for name, recordings in sets.items() for word in (option, name, *recordings)]
 
 
 def read_study(config: Mapping[str, Any]) -> Study:
@@ -48,7 +66,8 @@ def read_study(config: Mapping[str, Any]) -> Study:
     ----------
     config : dict
         `recordings` (a folder, a pattern or a list of them), `out` (a folder), `options` (of all
-        reports, as on a command line), `each` (pattern of file names to options for these alone).
+        reports, as on a command line), `each` (pattern of file names to options for these alone),
+        `groups` and `subjects` (name to pattern, or patterns, of file names).
 
     Raises
     ------
@@ -61,15 +80,41 @@ def read_study(config: Mapping[str, Any]) -> Study:
     recordings = _name(_find(config.get("recordings", [])))
     common, each = str(config.get("options") or ""), dict(config.get("each") or {})
     for pattern in each:
-        if not any(fnmatch.fnmatch(path.name, pattern) for path in recordings.values()):
-            raise InputError(f"each: no recording is called {pattern}; there are "
-                             f"{listed([path.name for path in recordings.values()])}")
+        _matching(recordings, pattern, "each")
     options = {}
     for name, path in recordings.items():
         own = [text for pattern, text in each.items() if fnmatch.fnmatch(path.name, pattern)]
         options[name] = [word for text in [common, *own] for word in shlex.split(str(text))]
         parser().parse_args([str(path), *options[name]])
-    return Study(recordings, options, Path(config.get("out", "results/study")))
+    groups, subjects = (_sets(recordings, config.get(key) or {}, key)
+                        for key in ("groups", "subjects"))
+    if len(groups) == 1:
+        raise InputError(f"groups: there is only {next(iter(groups))}; name another to compare "
+                         "it with")
+    return Study(recordings, options, Path(config.get("out", "results/study")), groups, subjects)
+
+
+def _matching(recordings: Mapping[str, Path], pattern: str, key: str) -> list[str]:
+    found = [name for name, path in recordings.items() if fnmatch.fnmatch(path.name, pattern)]
+    if not found:
+        raise InputError(f"{key}: no recording is called {pattern}; there are "
+                         f"{listed([path.name for path in recordings.values()])}")
+    return found
+
+
+def _sets(recordings: Mapping[str, Path], config: Mapping[str, str | Sequence[str]], key: str
+          ) -> dict[str, list[str]]:
+    """Recordings by the name of their set, of which they may have one."""
+    sets: dict[str, list[str]] = {}
+    for name, patterns in config.items():
+        matching = [_matching(recordings, pattern, key)
+                    for pattern in ([patterns] if isinstance(patterns, str) else patterns)]
+        sets[str(name)] = list(dict.fromkeys(itertools.chain.from_iterable(matching)))
+    members = list(itertools.chain.from_iterable(sets.values()))
+    twice = [name for name in recordings if members.count(name) > 1]
+    if twice:
+        raise InputError(f"{key}: {listed(twice)} would be in several; make the patterns narrower")
+    return sets
 
 
 def _find(patterns: str | Sequence[str]) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ephys_snn.analysis import StudyColumns, pipelines
+from ephys_snn.analysis import Pipeline, StudyColumns, pipelines
 from ephys_snn.report.study.one_recording import STATUS
 
 KEY = ["area", "cell_type"]
@@ -51,13 +51,23 @@ def summarize(table: pd.DataFrame) -> str:
     return "\n".join([*lines, *(f"broken: {name}: {why}" for name, why in reasons.items())])
 
 
+def finished(folder: Path) -> dict[str, Pipeline]:
+    """The pipelines that gave results on a recording, by their names."""
+    status = _status(folder)
+    return {} if status["error"] else {
+        pipeline.name: pipeline for pipeline in pipelines()
+        if (folder / f"{pipeline.name}.json").exists() and pipeline.name not in status["failed"]}
+
+
+def _status(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / STATUS).read_text(encoding="utf-8"))
+
+
 def _rows_of(folder: Path) -> pd.DataFrame:
     """The rows of a recording, its areas in the order of the first pipeline."""
-    status = json.loads((folder / STATUS).read_text(encoding="utf-8"))
+    status = _status(folder)
     failed = "; ".join(f"{name}: {why}" for name, why in status["failed"].items())
-    parts = [] if status["error"] else [
-        _measures(folder, pipeline.study) for pipeline in pipelines()
-        if (folder / f"{pipeline.name}.json").exists() and pipeline.name not in status["failed"]]
+    parts = [_measures(folder, pipeline.study) for pipeline in finished(folder).values()]
     if not parts:
         return pd.DataFrame([{"recording": folder.name, "area": None, "cell_type": None,
                               "note": status["error"] or failed}])

@@ -1,0 +1,93 @@
+"""Every recording of a study as a dot, by measure, area and group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ephys_snn.analysis import class_colors, figure_style, mean_interval, new_figure
+from ephys_snn.report.study.comparison import subject_means
+from ephys_snn.report.study.measures import ALL_TYPES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = 3
+TREND_AXIS = "trend with depth (Spearman)"
+
+
+def plot_comparison(values: pd.DataFrame, table: pd.DataFrame, groups: Sequence[str]) -> Figure:
+    """A panel per measure, of all units of an area, and one of the trends with depth.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Of `ephys_snn.report.study.comparison_table.study_values`.
+    table : DataFrame
+        ``study_comparison.csv``.
+    groups : sequence of str
+        In the order of their colours.
+    """
+    measured = values[~values["is_trend"]]
+    cell_type = measured.groupby(["measure", "area"])["cell_type"].transform(
+        lambda each: ALL_TYPES if (each == ALL_TYPES).any() else each.iloc[0])
+    panels = [(measure, rows.assign(place=rows["area"])) for measure, rows in
+              measured[measured["cell_type"] == cell_type].groupby("measure", sort=False)]
+    trends = values[values["is_trend"]]
+    if len(trends):
+        panels.append((TREND_AXIS, trends.assign(place=trends["measure"].str.removesuffix(
+            "_spearman_rho") + "\n" + trends["cell_type"])))
+    n_rows = max(1, -(-len(panels) // COLUMNS))
+    with figure_style():
+        figure = new_figure(4 * COLUMNS, 3 * n_rows)
+        axes = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
+        for ax, (title, rows) in zip(axes, panels, strict=False):
+            _plot_panel(ax, rows, groups)
+            ax.set_title(title.replace("_", " "))
+        for ax in axes[len(panels):]:
+            ax.set_axis_off()
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=max(1, len(groups)))
+        figure.suptitle("A dot per subject (mean of its recordings, of their units), with mean and "
+                        "95 % interval over subjects; * q < 0.05 between two groups", fontsize=9)
+        _mark(dict(zip([title for title, _ in panels], axes, strict=False)), panels, table)
+    return figure
+
+
+def _plot_panel(ax: Axes, rows: pd.DataFrame, groups: Sequence[str]) -> None:
+    """Dots and means of every place, groups beside each other."""
+    places = list(dict.fromkeys(rows["place"]))
+    colors = class_colors(len(groups))
+    for index, group in enumerate(groups):
+        shift = (index - (len(groups) - 1) / 2) * 0.6 / max(1, len(groups))
+        for x, place in enumerate(places):
+            means = subject_means(rows[rows["place"] == place]).get(group)
+            if means is None:
+                continue
+            spread = np.linspace(-0.08, 0.08, len(means)) if len(means) > 1 else np.zeros(1)
+            ax.plot(x + shift + spread, means, "o", ms=3, alpha=0.6, mew=0, color=colors[index])
+            low, high = mean_interval(means.to_numpy())
+            ax.errorbar(x + shift, means.mean(), [[means.mean() - low], [high - means.mean()]],
+                        fmt="_", ms=12, color=colors[index], capsize=2,
+                        label=group if x == 0 else None)
+    ax.set_xticks(range(len(places)), places, fontsize=7)
+    if rows["is_trend"].all():
+        ax.axhline(0, color="#AAAAAA", lw=0.8, zorder=0)
+
+
+def _mark(axes: dict[str, Axes], panels: list[tuple[str, pd.DataFrame]], table: pd.DataFrame
+          ) -> None:
+    """A star over the places where groups differ."""
+    different = table[(table["q_value"] < 0.05) & (table["other"] != "")]
+    for title, rows in panels:
+        places = list(dict.fromkeys(rows["place"]))
+        shown = rows.drop_duplicates(["measure", "area", "cell_type"])
+        found = shown.merge(different, on=["measure", "area", "cell_type"])["place"].unique()
+        for place in found:
+            axes[title].annotate("*", (places.index(place), 1.0), ha="center", va="top",
+                                 fontsize=12,
+                                 xycoords=axes[title].get_xaxis_transform())
