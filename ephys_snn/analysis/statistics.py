@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -100,7 +101,9 @@ def difference_interval(values: np.ndarray, others: np.ndarray, level: float = 0
         return np.nan, np.nan
     if np.ptp(values) + np.ptp(others) == 0:
         return (float(values[0] - others[0]),) * 2
-    interval = stats.ttest_ind(values, others, equal_var=False).confidence_interval(level)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # one of them may be constant
+        interval = stats.ttest_ind(values, others, equal_var=False).confidence_interval(level)
     return float(interval.low), float(interval.high)
 
 

@@ -11,14 +11,14 @@ from ephys_snn.report.study import comparison
 from ephys_snn.report.study.mixed_model import mixed_model
 
 
-def draw(rng, n_recordings, effect=0.0, between=1.0, n_units=(5, 60), per_subject=1):
+def draw(rng, n_recordings, effect=0.0, between=1.0, n_units=(5, 60), per_subject=1, within=0.0):
     """Two groups whose recordings differ by more than their units tell."""
     rows = []
     for group, shift in (("a", effect), ("b", 0.0)):
         for subject in range(n_recordings // per_subject):
             common = rng.normal(shift, between)
             for session in range(per_subject):
-                value = rng.normal(common, 1, rng.integers(*n_units))
+                value = rng.normal(rng.normal(common, within), 1, rng.integers(*n_units))
                 name = f"{group}{subject}"
                 rows.append(pd.DataFrame({"group": group, "subject": name,
                                           "recording": f"{name}.{session}", "value": value}))
@@ -100,12 +100,22 @@ def test_the_mixed_model_of_a_balanced_sample_is_the_t_test_of_its_means():
 
 def test_the_mixed_model_has_intercepts_of_subjects_and_of_their_recordings():
     """With as many units each, recordings of a subject count once: the t test of subjects."""
-    sample = draw(np.random.default_rng(6), 12, effect=1.0, n_units=(15, 16), per_subject=2)
+    sample = draw(np.random.default_rng(6), 12, effect=1.0, n_units=(15, 16), per_subject=2,
+                  within=0.7)
     means = comparison.subject_means(sample)
     found = mixed_model(sample, "a", "independent")
     assert len(means["a"]) == 6
     assert found["mixed_p_value"] == pytest.approx(
-        stats.ttest_ind(means["a"], means["b"]).pvalue, rel=0.05)
+        stats.ttest_ind(means["a"], means["b"]).pvalue, rel=1e-2)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_the_mixed_model_does_not_depend_on_the_unit_of_the_values(scale):
+    sample = draw(np.random.default_rng(12), 5, between=0.2)
+    found = mixed_model(sample, "a", "independent")
+    other = mixed_model(sample.assign(value=sample["value"] * scale), "a", "independent")
+    assert other["mixed_se"] == pytest.approx(found["mixed_se"] * scale, rel=1e-3)
+    assert other["mixed_p_value"] == pytest.approx(found["mixed_p_value"], rel=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +187,8 @@ def test_subjects_in_both_groups_are_compared_with_themselves():
 
     half = sample[(sample["group"] == "a") | (sample["subject"] < "3")]
     row = comparison.compare_groups(half, "a", "b", rng)
-    assert "p_value" not in row and "neither paired nor independent" in row["note"]
+    assert row["n_subjects"] == row["n_subjects_other"] == 3
+    assert row["note"].startswith("3 subjects of one group alone left out; fewer than 6 subjects")
 
 
 def test_recordings_of_one_subject_count_once():

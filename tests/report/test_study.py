@@ -172,7 +172,7 @@ def test_values_are_units_or_recordings_and_no_copies(groups_of_results):
         ("relative_information_gain", "V2", "all"): [0.25],
         ("shortest_half_ms", "V2", "all"): [0.5],
         ("shortest_half_ms", "V1", "all"): [0.25],
-        ("information_gain_spearman_rho", "", "all"): [0.8]}
+        ("information_gain_trend", "", "all"): [0.8]}
     assert (one["subject"] == "mouse").all() and (one["group"] == "all recordings").all()
     assert set(values["recording"]) == {f"r{index}" for index in range(8)}
 
@@ -203,13 +203,13 @@ def test_the_comparison_has_a_row_per_measure_area_and_pair_of_groups(groups_of_
 
 def test_without_groups_trends_are_tested_over_all_recordings(groups_of_results):
     table = study.compare_recordings(study.study_values(groups_of_results, {}, {}), [])
-    assert table["measure"].tolist() == ["information_gain_spearman_rho"]
+    assert table["measure"].tolist() == ["information_gain_trend"]
     row = table.iloc[0]
     # Of the 256 signs, the mean is as far from 0 with all, or all but the one of -0.2, reversed.
     assert row["n_recordings"] == 8 and row["p_value"] == pytest.approx(4 / 256)
     assert study.summarize_comparison(table) == (
         "all recordings, trends with depth of 8 subjects: 1 of 1 means differ from 0 at q < 0.05: "
-        "information_gain_spearman_rho all +0.68")
+        "information_gain_trend all +0.68")
 
 
 def test_the_same_results_give_the_same_bytes_and_a_figure(groups_of_results, tmp_path):

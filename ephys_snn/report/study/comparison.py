@@ -62,29 +62,30 @@ def compare_groups(sample: pd.DataFrame, group: str, other: str, rng: np.random.
         and mixed model, and in `note` why one is missing.
     """
     sample = sample[sample["group"].isin([group, other])]
+    membership = sample.groupby("subject")["group"].nunique()
+    twice = membership.index[membership == 2]
+    notes = []
+    if len(twice):  # whatever is in one group alone has nothing to be compared with
+        if len(twice) < len(membership):
+            notes.append(f"{len(membership) - len(twice)} subjects of one group alone left out")
+        sample = sample[sample["subject"].isin(twice)]
     means = subject_means(sample)
     values, others = (means.get(name, pd.Series(dtype=float)) for name in (group, other))
-    row = {"design": "independent",
+    row = {"design": "paired" if len(twice) else "independent",
            **_counts(sample, group, ""), **_counts(sample, other, "_other"), "mean": values.mean(),
            "mean_other": others.mean(), "difference": values.mean() - others.mean()}
     missing = [name for name, each in ((group, values), (other, others)) if not len(each)]
     if missing:
         return row | {"note": f"not computable: no recording of {' and '.join(missing)} has it"}
-    twice = values.index.intersection(others.index)
-    if not len(twice):
-        tested = _independent(values.to_numpy(), others.to_numpy(), rng)
-    elif len(twice) == len(values) == len(others):
-        row["design"] = "paired"
-        tested = _one_sample((values - others[values.index]).to_numpy(), rng)
-    else:
-        return row | {"note": "no test: some subjects, not all, are in both groups, which are "
-                      "neither paired nor independent"}
-    notes = [tested.pop("note")]
-    for estimate in (_bootstrap(sample, group, other, row["design"], rng),
-                     mixed_model(sample, group, row["design"])):
+    estimates = (
+        _one_sample((values - others).to_numpy(), rng) if len(twice)
+        else _independent(values.to_numpy(), others.to_numpy(), rng),
+        _bootstrap(sample, group, other, row["design"], rng),
+        mixed_model(sample, group, row["design"]))
+    for estimate in estimates:
         notes.append(estimate.pop("note", ""))
-        tested |= estimate
-    return row | tested | {"note": "; ".join(filter(None, notes))}
+        row |= estimate
+    return row | {"note": "; ".join(filter(None, notes))}
 
 
 def trend_over_recordings(sample: pd.DataFrame, group: str, rng: np.random.Generator
@@ -147,8 +148,10 @@ def _one_sample(values: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
 
 def _tested(low: float, high: float, p_value: float, note: str, n_subjects: int
             ) -> dict[str, Any]:
-    notes = [note, f"fewer than {MIN_SAMPLE}: no interval" if n_subjects < MIN_SAMPLE else ""]
-    return {"low": low, "high": high, "p_value": p_value, "note": "; ".join(filter(None, notes))}
+    no_interval = f"fewer than {MIN_SAMPLE} subjects: no interval" \
+        if n_subjects < MIN_SAMPLE else ""
+    return {"low": low, "high": high, "p_value": p_value,
+            "note": "; ".join(filter(None, [note, no_interval]))}
 
 
 def exchange_p_value(values: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> float:

@@ -35,19 +35,23 @@ def plot_comparison(values: pd.DataFrame, table: pd.DataFrame, groups: Sequence[
     measured = values[~values["is_trend"]]
     cell_type = measured.groupby(["measure", "area"])["cell_type"].transform(
         lambda each: ALL_TYPES if (each == ALL_TYPES).any() else each.iloc[0])
-    panels = [(measure, rows.assign(place=rows["area"])) for measure, rows in
-              measured[measured["cell_type"] == cell_type].groupby("measure", sort=False)]
+    order = {area: rank for rank, area in enumerate(dict.fromkeys(measured["area"]))}
+    shown = measured[measured["cell_type"] == cell_type].sort_values(
+        "area", key=lambda area: area.map(order), kind="stable")
+    panels = [(measure, shown[shown["measure"] == measure].assign(place=shown["area"]))
+              for measure in dict.fromkeys(measured["measure"])]
     trends = values[values["is_trend"]]
     if len(trends):
-        panels.append((TREND_AXIS, trends.assign(place=trends["measure"].str.removesuffix(
-            "_spearman_rho") + "\n" + trends["cell_type"])))
+        place = trends["measure"].str.removesuffix("_trend") + "_" + trends["cell_type"]
+        panels.append((TREND_AXIS, trends.assign(place=place.str.replace("_", "\n"))))
     n_rows = max(1, -(-len(panels) // COLUMNS))
     with figure_style():
         figure = new_figure(4 * COLUMNS, 3 * n_rows)
         axes = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
         for ax, (title, rows) in zip(axes, panels, strict=False):
             _plot_panel(ax, rows, groups)
-            ax.set_title(title.replace("_", " "))
+            ax.set_title(title.removesuffix("_ms").replace("_", " ")
+                         + (" (ms)" if title.endswith("_ms") else ""))
         for ax in axes[len(panels):]:
             ax.set_axis_off()
         handles, labels = axes[0].get_legend_handles_labels()

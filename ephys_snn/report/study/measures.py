@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,29 +20,30 @@ class Source(NamedTuple):
     ----------
     pipeline, table : str
         Whose table, and its file stem.
-    columns : tuple of str
-        The measures; those that a table lacks are passed over.
+    names : dict of str to str
+        A column of it, and what the measure is called; columns that it lacks are passed over.
     by : str
-        A column whose values stand before the names of the measures.
+        A column whose values stand before the names.
     """
 
     pipeline: str
     table: str
-    columns: tuple[str, ...]
+    names: Mapping[str, str]
     by: str = ""
 
 
 # A row per unit, or per area and cell type.
 COMPARED = (
-    Source("information_gain", "information_gain", (
-        "information_gain_corrected", "relative_information_gain", "uncertainty_coefficient")),
-    Source("synchrony", "synchrony", ("shortest_half_ms", "shortest_half_equal_ms")),
-    Source("separability", "separability", ("accuracy",), "code"),
-    Source("pathways", "pathways_by_area", ("preference",), "kind"))
+    Source("information_gain", "information_gain", {column: column for column in (
+        "information_gain_corrected", "relative_information_gain", "uncertainty_coefficient")}),
+    Source("synchrony", "synchrony", {column: column for column in (
+        "shortest_half_ms", "shortest_half_equal_ms")}),
+    Source("separability", "separability", {"accuracy": "decoding_accuracy"}, "code"),
+    Source("pathways", "pathways_by_area", {"preference": "pathway_preference"}, "kind"))
 # A row per trend along the areas.
 TRENDS = (
-    Source("information_gain", "information_gain_depth", ("spearman_rho",), "measure"),
-    Source("pathways", "pathways_trend", ("spearman_rho",), "kind"))
+    Source("information_gain", "information_gain_depth", {"spearman_rho": "trend"}, "measure"),
+    Source("pathways", "pathways_trend", {"spearman": "pathway_preference_trend"}, "kind"))
 
 
 def gather(folders: Iterable[Path], sources: Iterable[Source]) -> pd.DataFrame:
@@ -80,9 +81,9 @@ def _values(folder: Path, source: Source) -> pd.DataFrame:
         table = _without_copies(table, ["area", source.by] if source.by else ["area"])
     before = table[source.by] + "_" if source.by else ""
     return pd.concat([pd.DataFrame({
-        "measure": before + column, "area": table.get("area", ""),
+        "measure": before + name, "area": table.get("area", ""),
         "cell_type": table["cell_type"], "value": table[column]})
-        for column in source.columns if column in table])
+        for column, name in source.names.items() if column in table])
 
 
 def _without_copies(table: pd.DataFrame, place: list[str]) -> pd.DataFrame:

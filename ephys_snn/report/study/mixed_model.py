@@ -43,18 +43,20 @@ def mixed_model(sample: pd.DataFrame, group: str, design: str) -> dict[str, Any]
         return {"note": "values do not vary, or too few subjects: no mixed model"}
     from statsmodels.regression.mixed_linear_model import MixedLM
 
-    data = sample.assign(of_group=(sample["group"] == group).astype(float))
+    scale = sample["value"].std()  # of small values the optimiser's steps would be too large
+    data = sample.assign(of_group=(sample["group"] == group).astype(float),
+                         value=sample["value"] / scale)
     recordings = {"recording": "0 + C(recording)"} if nested and units_repeat else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what did not converge says so itself
         model = MixedLM.from_formula("value ~ of_group", data, groups="subject", re_formula="1",
                                      vc_formula=recordings)
         try:
-            # Powell's method has no gradient to lose where a variance is 0.
-            fit = model.fit(reml=True, method=["lbfgs", "powell"])
+            # Where a variance is near 0, methods with gradients end far from the optimum.
+            fit = model.fit(reml=True, method="powell")
         except np.linalg.LinAlgError:
             return {"note": "the mixed model is singular"}
-    estimate, error = fit.params["of_group"], fit.bse["of_group"]
+    estimate, error = scale * fit.params["of_group"], scale * fit.bse["of_group"]
     if not fit.converged or not error > 0:
         return {"note": "the mixed model did not converge"}
     half = stats.t.ppf(0.975, degrees) * error
