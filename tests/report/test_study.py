@@ -172,6 +172,8 @@ def test_values_are_units_or_recordings_and_no_copies(groups_of_results):
         ("relative_information_gain", "V2", "all"): [0.25],
         ("shortest_half_ms", "V2", "all"): [0.5],
         ("shortest_half_ms", "V1", "all"): [0.25],
+        ("shortest_half_equal_ms", "V2", "all"): [0.4],
+        ("shortest_half_equal_ms", "V1", "all"): [0.2],
         ("information_gain_trend", "", "all"): [0.8]}
     assert (one["subject"] == "mouse").all() and (one["group"] == "all recordings").all()
     assert set(values["recording"]) == {f"r{index}" for index in range(8)}

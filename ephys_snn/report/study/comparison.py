@@ -61,31 +61,32 @@ def compare_groups(sample: pd.DataFrame, group: str, other: str, rng: np.random.
         subjects with its 95 % Student interval and two-sided exact p, the intervals of bootstrap
         and mixed model, and in `note` why one is missing.
     """
-    sample = sample[sample["group"].isin([group, other])]
-    membership = sample.groupby("subject")["group"].nunique()
-    twice = membership.index[membership == 2]
-    notes = []
-    if len(twice):  # whatever is in one group alone has nothing to be compared with
-        if len(twice) < len(membership):
-            notes.append(f"{len(membership) - len(twice)} subjects of one group alone left out")
-        sample = sample[sample["subject"].isin(twice)]
+    sample, design, left_out = _design(sample[sample["group"].isin([group, other])])
     means = subject_means(sample)
     values, others = (means.get(name, pd.Series(dtype=float)) for name in (group, other))
-    row = {"design": "paired" if len(twice) else "independent",
+    row = {"design": design,
            **_counts(sample, group, ""), **_counts(sample, other, "_other"), "mean": values.mean(),
            "mean_other": others.mean(), "difference": values.mean() - others.mean()}
     missing = [name for name, each in ((group, values), (other, others)) if not len(each)]
     if missing:
         return row | {"note": f"not computable: no recording of {' and '.join(missing)} has it"}
-    estimates = (
-        _one_sample((values - others).to_numpy(), rng) if len(twice)
-        else _independent(values.to_numpy(), others.to_numpy(), rng),
-        _bootstrap(sample, group, other, row["design"], rng),
-        mixed_model(sample, group, row["design"]))
-    for estimate in estimates:
-        notes.append(estimate.pop("note", ""))
-        row |= estimate
-    return row | {"note": "; ".join(filter(None, notes))}
+    tested = _one_sample((values - others).to_numpy(), rng) if design == "paired" else \
+        _independent(values.to_numpy(), others.to_numpy(), rng)
+    estimates = [tested, _bootstrap(sample, group, other, design, rng),
+                 mixed_model(sample, group, design)]
+    notes = [left_out, *(estimate.pop("note", "") for estimate in estimates)]
+    return row | tested | estimates[1] | estimates[2] | {"note": "; ".join(filter(None, notes))}
+
+
+def _design(sample: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
+    """The subjects that can be compared, how, and a note on those that cannot."""
+    n_groups = sample.groupby("subject")["group"].nunique()
+    paired = n_groups.index[n_groups == 2]
+    if not len(paired):
+        return sample, "independent", ""
+    n_alone = len(n_groups) - len(paired)
+    left_out = f"{n_alone} subjects of one group alone left out" if n_alone else ""
+    return sample[sample["subject"].isin(paired)], "paired", left_out
 
 
 def trend_over_recordings(sample: pd.DataFrame, group: str, rng: np.random.Generator
@@ -157,8 +158,9 @@ def _tested(low: float, high: float, p_value: float, note: str, n_subjects: int
 def exchange_p_value(values: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> float:
     """Two-sided p of a difference of means when subjects change groups.
 
-    The difference counts in units of its standard error, so that groups of unequal size and spread
-    do not reject for their spread alone (Chung & Romano 2013, doi:10.1214/13-AOS1090).
+    Exact where both groups have one distribution. The difference counts in units of its standard
+    error, so that unequal spreads alone reject little more often (Chung & Romano 2013,
+    doi:10.1214/13-AOS1090): at p <= 0.05 in 8 % of pairs of 5 subjects with spreads of 5 to 1.
 
     Parameters
     ----------
