@@ -57,9 +57,9 @@ def record_twins(model: Path, folder: Path, trials: int, data: str | None) -> li
 def analyse(path: Path, folder: Path, *options: str) -> dict[str, pd.DataFrame]:
     """Every table of every pipeline, by its name; the figures and the page go to the folder."""
     arguments = [str(path), "--out", str(folder), *options]
-    page, sections, _ = write_report(report_parser().parse_args(arguments))
-    print(f"wrote {page}")
-    return {name: table for section in sections for name, table in section.tables.items()}
+    report = write_report(report_parser().parse_args(arguments))
+    print("\n".join([*(f"note: {note}" for note in report.notes), f"wrote {report.page}"]))
+    return {name: table for section in report.sections for name, table in section.tables.items()}
 
 
 def judge(tables: dict[str, pd.DataFrame]) -> dict[str, Verdict]:

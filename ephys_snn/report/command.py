@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ephys_snn.analysis import (
     add_compare_option,
@@ -37,30 +38,40 @@ def _add_options(group: argparse._ActionsContainer) -> None:
                        help="processes that share the pipelines (default: %(default)s)")
 
 
-@command
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the report as the command line says."""
-    args = parser().parse_args(arguments)
-    page, sections, summary = write_report(args)
-    for section in sections:
-        if section.error:
-            print(f"note: {section.name}: {section.error}", file=sys.stderr)
-    if not args.quiet:
-        print(summary)
-        print(f"wrote {page}")
+class Report(NamedTuple):
+    """A page that was written, and what it says.
 
-
-def write_report(args: argparse.Namespace) -> tuple[Path, list[Section], str]:
-    """Run every pipeline on the recording that the options name, and write the page.
-
-    Returns
-    -------
+    Attributes
+    ----------
     page : Path
     sections : list of Section
         One per pipeline, then what was asked for besides.
     summary : str
         What was recorded, found and could not be asked, a sentence per line.
+    notes : list of str
+        What limits all of it, and why a pipeline gave nothing.
     """
+
+    page: Path
+    sections: list[Section]
+    summary: str
+    notes: list[str]
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the report as the command line says."""
+    args = parser().parse_args(arguments)
+    report = write_report(args)
+    for note in report.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if not args.quiet:
+        print(report.summary)
+        print(f"wrote {report.page}")
+
+
+def write_report(args: argparse.Namespace) -> Report:
+    """Run every pipeline on the recording that the options name, and write the page."""
     recording, windows = open_recording(args)
     open_control(args)  # errors before the work
     folder = results_folder(results_path(args))
@@ -72,4 +83,6 @@ def write_report(args: argparse.Namespace) -> tuple[Path, list[Section], str]:
     with atomic_write(page) as temporary:
         temporary.write_text(render(recording, windows, sections, args), encoding="utf-8")
     answers = lead(sections, recording, windows)
-    return page, sections, "\n".join(answer.text for answer in answers)
+    failed = [f"{section.name}: {section.error}" for section in sections if section.error]
+    return Report(page, sections, "\n".join(answer.text for answer in answers),
+                  [*recording.notes, *failed])

@@ -12,7 +12,8 @@ from builders import CHECKOUT
 
 from ephys_snn.analysis import pipelines
 from ephys_snn.recording import Recording
-from ephys_snn.report import main
+from ephys_snn.report import Section, main
+from ephys_snn.report.page import limits
 
 SAMPLE = CHECKOUT / "recordings" / "sample_digits.nix"
 
@@ -99,6 +100,16 @@ def test_every_figure_has_a_caption_and_no_cell_is_empty_without_a_word(folder):
             unknown = {name for name, cell in cells.items() if cell == "–"}
             unknown -= {"auc"}  # where an area has both kinds of pathways
             assert not unknown or cells["note"], cells
+
+
+def test_a_limit_of_the_recording_stands_once_whoever_says_it():
+    order = "labels are not in random order"
+    recording = Recording.read(SAMPLE)
+    sections = [Section("a", "A", warnings=[order, "few trials"]),
+                Section("b", "B", warnings=["few trials"]), Section("c", "C", error="no weights")]
+    assert limits(sections, recording.noted(order)) == {
+        **{note: "" for note in recording.notes}, order: "A", "few trials": "A; B",
+        "no weights": "C"}
 
 
 def test_a_browser_renders_it(folder, chromium):

@@ -27,8 +27,8 @@ def analyse(path: Path, folder: Path, options: Sequence[str] = ()) -> str:
     failed: dict[str, str] = {}
     try:
         args = parser().parse_args([str(path), *options, "--out", str(folder), "--quiet"])
-        _, sections, _ = write_report(args)
-        failed = {section.name: section.error for section in sections if section.error}
+        failed = {section.name: section.error for section in write_report(args).sections
+                  if section.error}
         error = ""
     except InputError as problem:
         error = str(problem)
