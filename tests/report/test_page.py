@@ -108,7 +108,7 @@ def test_a_limit_of_the_recording_stands_once_whoever_says_it():
     sections = [Section("a", "A", warnings=[order, "few trials"]),
                 Section("b", "B", warnings=["few trials"]), Section("c", "C", error="no weights")]
     assert limits(sections, recording.noted(order)) == {
-        **{note: "" for note in recording.notes}, order: "A", "few trials": "A; B",
+        **dict.fromkeys(recording.notes, ""), order: "A", "few trials": "A; B",
         "no weights": "C"}
 
 

@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 from study.claim_tables import hidden_layers, pathway_tables, widths
 
+from ephys_snn.analysis.information.areas import information_by_area, information_by_depth
+from ephys_snn.analysis.information.cell_types import excitatory_against_inhibitory
+from ephys_snn.analysis.information.unit_information import unit_information
 from ephys_snn.analysis.synchrony.packet_widths import analyse_synchrony
 from ephys_snn.recording import decision_windows
 from ephys_snn.study import claims
@@ -121,3 +124,16 @@ def test_the_published_network_synchronizes_and_its_untrained_twin_does_not(
         table = analyse_synchrony(recording, decision_windows(recording.trials),
                                   n_surrogates=0).table
         assert claims.judge_synchronization(table).judgement is judgement
+
+
+def test_the_published_network_is_semantic_by_its_gain_and_its_untrained_twin_is_not(
+        reference_recording, untrained_reference_recording):
+    for recording, judgement in ((reference_recording, HOLDS),
+                                 (untrained_reference_recording, FAILS)):
+        windows, rng = decision_windows(recording.trials), np.random.default_rng(0)
+        information = unit_information(recording, windows, rng, 30)
+        verdict = claims.judge_semantization(
+            information_by_area(recording, windows, information),
+            excitatory_against_inhibitory(recording, windows, information, rng),
+            information_by_depth(recording, information, rng))
+        assert verdict.judgement is judgement, verdict
