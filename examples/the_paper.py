@@ -150,7 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
     table = claims([Recording.read(path) for path in paths], tables, folder, brain)
     with atomic_write(folder / "claims.csv") as temporary:
         table.to_csv(temporary, index=False)
-    print(f"\n{show(table)}\n\n{ONE_NETWORK}\n\nwrote {folder / 'claims.csv'}")
+    print(f"\n{show(table)}\n\n{textwrap.fill(ONE_NETWORK, 110)}\n\nwrote {folder / 'claims.csv'}")
 
 
 if __name__ == "__main__":

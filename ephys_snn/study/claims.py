@@ -145,7 +145,7 @@ def judge_semantization(by_area_table: pd.DataFrame, contrast: pd.DataFrame, dep
     exceeds = contrast[(contrast["measure"] == measure) & contrast["area"].isin(excitatory.index)]
     if len(excitatory) < 2 or not len(rises) or not excitatory.index.equals(inhibitory.index):
         return Verdict(Judgement.NOT_COMPUTABLE,
-                       "too few active excitatory or inhibitory units")
+                       "too few excitatory or inhibitory units have it")
     rise = rises.iloc[0][["difference_low", "difference_high"]].tolist()
     judgement = Judgement.of_all(
         Judgement.of(*rise), *map(Judgement.of, exceeds["low"], exceeds["high"]))
@@ -210,4 +210,5 @@ def _course(values: pd.Series) -> str:
 
 
 def _interval(low: float, high: float) -> str:
+    low, high = (round(value, 2) + 0.0 for value in (low, high))  # no -0.00
     return f"[{low:.2f}, {high:.2f}]"

@@ -84,8 +84,9 @@ def judge_learning(recording: Recording, twin: Recording) -> Verdict:
     low, high = mean_interval(better)
     lawful = Judgement.FAILS if violations else Judgement.HOLDS
     return Verdict(Judgement.of_all(Judgement.of(low, high), lawful),
-                   f"{decision_accuracy(recording)} correct, {better.mean():.1%} [{low:.1%}, "
-                   f"{high:.1%}] more than untrained; {violations} synapses against Dale's law")
+                   f"{decision_accuracy(recording)} correct, at {better.mean():.1%} [{low:.1%}, "
+                   f"{high:.1%}] of the stimuli more than untrained; {violations} synapses against "
+                   "Dale's law")
 
 
 def twin_differences(trained: Mapping[str, pd.DataFrame], untrained: Mapping[str, pd.DataFrame]

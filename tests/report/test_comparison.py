@@ -199,6 +199,12 @@ def test_recordings_of_one_subject_count_once():
     assert np.isnan(row["p_value"]) and "fewer than 4 subjects in a group: no p" in row["note"]
 
 
+def test_a_recording_counts_once_however_many_units_it_has():
+    sample = pd.DataFrame({"group": "a", "subject": ["s"] * 5 + ["t"], "value": [0, 0, 0, 0, 1, 3],
+                           "recording": ["s1"] * 4 + ["s2", "t1"]})
+    assert comparison.subject_means(sample)["a"].to_dict() == {"s": 0.5, "t": 3}
+
+
 def test_trends_are_tested_over_recordings():
     def trends(values):
         names = [f"r{i}" for i in range(len(values))]
