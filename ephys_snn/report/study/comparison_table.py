@@ -85,19 +85,19 @@ def summarize_comparison(table: pd.DataFrame) -> str:
     """What differs and which trends return, a line for each pair of groups and each group."""
     table = table.fillna(dict.fromkeys(("area", "cell_type", "other", "note"), ""))
     lines = [_sentence(rows, *key)
-             for key, rows in table.groupby(["group", "other", "design"], sort=False)]
+             for key, rows in table.groupby(["group", "other"], sort=False)]
     return "\n".join(lines or ["nothing to compare: no recording has a trend, and the study has "
                                "no groups"])
 
 
-def _sentence(rows: pd.DataFrame, group: str, other: str, design: str) -> str:
-    n, m = (int(rows[column].max(skipna=True) if rows[column].notna().any() else 0)
-            for column in ("n_subjects", "n_subjects_other"))
-    what = f"{group} against {other}, {n} and {m} subjects, {design}" if other else \
-        f"{group}, trends with depth of {n} subjects"
+def _sentence(rows: pd.DataFrame, group: str, other: str) -> str:
+    n, m = (int(rows[column].fillna(0).max()) for column in ("n_subjects", "n_subjects_other"))
     tested = rows[rows["p_value"].notna()]
+    what = f"{group} against {other}, {n} and {m} subjects" if other else \
+        f"{group}, trends with depth of {n} subjects"
     if tested.empty:
         return f"{what}: not tested ({rows['note'].iloc[0]})"
+    what += f", {' or '.join(tested['design'].unique())}" if other else ""
     found = tested[tested["q_value"] < SIGNIFICANT_Q]
     named = [" ".join(filter(None, (row.measure, row.area, row.cell_type)))
              + f" {row.difference:+.2g}" for row in found.itertuples()]
