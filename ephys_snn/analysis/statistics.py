@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -79,8 +78,7 @@ def mean_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float
         return np.nan, np.nan
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
-    interval = stats.ttest_1samp(values, 0.0).confidence_interval(level)
-    return float(interval.low), float(interval.high)
+    return _student(np.mean(values), stats.sem(values), len(values) - 1, level)
 
 
 def difference_interval(values: np.ndarray, others: np.ndarray, level: float = 0.95
@@ -101,10 +99,14 @@ def difference_interval(values: np.ndarray, others: np.ndarray, level: float = 0
         return np.nan, np.nan
     if np.ptp(values) + np.ptp(others) == 0:
         return (float(values[0] - others[0]),) * 2
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # one of them may be constant
-        interval = stats.ttest_ind(values, others, equal_var=False).confidence_interval(level)
-    return float(interval.low), float(interval.high)
+    squares = np.array([np.var(each, ddof=1) / len(each) for each in (values, others)])
+    freedom = squares.sum() ** 2 / (squares ** 2 / [len(values) - 1, len(others) - 1]).sum()
+    return _student(np.mean(values) - np.mean(others), np.sqrt(squares.sum()), freedom, level)
+
+
+def _student(mean: float, sem: float, freedom: float, level: float) -> tuple[float, float]:
+    low, high = stats.t.interval(level, freedom, mean, sem)
+    return float(low), float(high)
 
 
 def wilson_interval(fraction: float, n: float, level: float = 0.95) -> tuple[float, float]:

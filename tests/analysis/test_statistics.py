@@ -4,8 +4,9 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import binomtest
 
 from ephys_snn.analysis.statistics import (
@@ -59,6 +60,14 @@ def test_interval_of_a_mean_is_students():
     """Student 1908, doi:10.1093/biomet/6.1.1: the differences of hours of sleep."""
     hours = np.array([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4])
     np.testing.assert_allclose(mean_interval(hours), [0.700, 2.460], atol=1e-3)
+
+
+@given(st.lists(st.floats(-9, 9), min_size=5, max_size=9, unique=True),
+       st.lists(st.floats(-9, 9), min_size=5, max_size=9, unique=True))
+def test_interval_of_a_difference_is_that_of_scipys_test(values, others):
+    assume(np.std(values) + np.std(others) > 1e-3)
+    expected = stats.ttest_ind(values, others, equal_var=False).confidence_interval()
+    np.testing.assert_allclose(difference_interval(np.array(values), np.array(others)), expected)
 
 
 def test_no_interval_of_few_values_and_none_but_the_value_of_equal_ones():

@@ -147,7 +147,7 @@ def _trend_row(preference: np.ndarray, rng: np.random.Generator) -> dict:
 
 
 def _describe_trend(n_areas: int, change: np.ndarray, trend: DepthTrend) -> dict:
-    return {"n_areas": n_areas, "n_classes": len(change), "spearman": trend.spearman_rho,
+    return {"n_areas": n_areas, "n_classes": len(change), "spearman_rho": trend.spearman_rho,
             "p_value": trend.p_value, "rise": change.mean() if len(change) else np.nan,
             "note": trend.note}
 

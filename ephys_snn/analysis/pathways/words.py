@@ -44,7 +44,7 @@ def summarise(result: PathwayResult) -> list[str]:
     """What was found, in plain sentences."""
     return [*(sentence for pathways in result.kinds for sentence in _preference(result, pathways)),
             *([f"{ONE_RECORDING[0].upper()}{ONE_RECORDING[1:]}."]
-              if result.trends["spearman"].notna().any() else []),
+              if result.trends["spearman_rho"].notna().any() else []),
             *_found_by_activity(result.by_area), *_links(result.area_links, result.repeats_of)]
 
 
@@ -67,7 +67,7 @@ def _preference(result: PathwayResult, pathways: Pathways) -> list[str]:
             for row in rows.itertuples()) + "."]
     trend = result.trends[result.trends["kind"] == pathways.kind].iloc[0]
     if np.isfinite(trend["rise"]):
-        rank = f"; Spearman {trend['spearman']:.2f} with depth, p = {trend['p_value']:.2g}" \
+        rank = f"; Spearman {trend['spearman_rho']:.2f} with depth, p = {trend['p_value']:.2g}" \
             if np.isfinite(trend["p_value"]) else ""
         classes = f"{trend['n_classes']} class{'es' if trend['n_classes'] > 1 else ''}"
         sentences.append(f"From the first to the last of {trend['n_areas']} areas it changes by "

@@ -43,7 +43,7 @@ COMPARED = (
 # A row per trend along the areas.
 TRENDS = (
     Source("information_gain", "information_gain_depth", {"spearman_rho": "trend"}, "measure"),
-    Source("pathways", "pathways_trend", {"spearman": "pathway_preference_trend"}, "kind"))
+    Source("pathways", "pathways_trend", {"spearman_rho": "pathway_preference_trend"}, "kind"))
 
 
 def gather(folders: Iterable[Path], sources: Iterable[Source]) -> pd.DataFrame:

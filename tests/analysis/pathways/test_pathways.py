@@ -94,7 +94,7 @@ def test_trained_preference_grows_with_depth_and_beats_chance(published_result):
         rows = by_area(published_result, kind).loc[HIDDEN]
         assert (rows["p_value"][1:] < 0.01).all() and (rows["q_value"][1:] < 0.01).all()
         trend = published_result.trends.set_index("kind").loc[kind]
-        assert trend["spearman"] > 0.9 and trend["p_value"] < 0.01 and trend["rise"] > 0.3
+        assert trend["spearman_rho"] > 0.9 and trend["p_value"] < 0.01 and trend["rise"] > 0.3
 
 
 def test_random_sets_have_no_preference_on_average(published_result):

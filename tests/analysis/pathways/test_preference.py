@@ -145,4 +145,4 @@ def test_what_limits_a_trend_is_said():
             (np.array([[0.1, 0.3, 0.2, 0.4]]), "")):
         row = _trend_row(preference, rng)
         assert row["note"] == note
-        assert np.isnan(row["spearman"]) == (row["n_areas"] < 3 or note.startswith("all areas"))
+        assert np.isnan(row["spearman_rho"]) == (row["n_areas"] < 3 or note.startswith("all areas"))
