@@ -225,6 +225,17 @@ def test_the_same_results_give_the_same_bytes_and_a_figure(groups_of_results, tm
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
+def test_subjects_of_one_value_can_be_drawn():
+    from ephys_snn.report.study.comparison_figure import plot_comparison
+
+    names = [f"r{index}" for index in range(20)]
+    values = pd.DataFrame({"recording": names, "subject": names, "group": "all recordings",
+                           "measure": "decoding_accuracy", "area": "V1", "cell_type": "all",
+                           "value": 0.6, "is_trend": False})
+    assert values["value"].mean() != 0.6  # by rounding
+    plot_comparison(values, study.compare_recordings(values, []), ["all recordings"])
+
+
 def test_a_damaged_recording_leaves_its_reason(tmp_path):
     path = tmp_path / "half.nix"
     path.write_bytes(b"\x89HDF\r\n\x1a\n and no more")

@@ -74,8 +74,9 @@ def _plot_panel(ax: Axes, rows: pd.DataFrame, groups: Sequence[str]) -> None:
                 continue
             spread = np.linspace(-0.08, 0.08, len(means)) if len(means) > 1 else np.zeros(1)
             ax.plot(x + shift + spread, means, "o", ms=3, alpha=0.6, mew=0, color=colors[index])
-            low, high = mean_interval(means.to_numpy())
-            ax.errorbar(x + shift, means.mean(), [[means.mean() - low], [high - means.mean()]],
+            mean, (low, high) = means.mean(), mean_interval(means.to_numpy())
+            # The mean of equal values may differ from them in the last bit.
+            ax.errorbar(x + shift, mean, np.maximum(0, [[mean - low], [high - mean]]),
                         fmt="_", ms=12, color=colors[index], capsize=2,
                         label=group if x == 0 else None)
     ax.set_xticks(range(len(places)), places, fontsize=7)
