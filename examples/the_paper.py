@@ -6,7 +6,6 @@ and prints the claims of Oberste-Frielinghaus et al. (arXiv 2508.12975) as a tab
 python examples/the_paper.py model.pt [--brain RECORDING.nix] [--trials 1000] [--out DIR]
 """
 
-import argparse
 import textwrap
 from pathlib import Path
 
@@ -125,7 +124,7 @@ def show(table: pd.DataFrame) -> str:
     return "\n\n".join(blocks)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The options of the command line."""
     options = Parser(description=__doc__.split("\n")[0])
     options.add_argument("model", type=Path)

@@ -79,12 +79,12 @@ def judge_synchronization(synchrony: pd.DataFrame) -> Verdict:
     synchrony : DataFrame
         ``synchrony.csv``.
     """
-    width = by_area(synchrony, "shortest_half_equal_ms", "all")
+    width = _by_area(synchrony, "shortest_half_equal_ms", "all")
     drawn = margin_draws(synchrony)
     if drawn is None:
         return Verdict(Judgement.NOT_COMPUTABLE, "no packets in the input and two hidden areas")
     low, high = np.quantile(drawn, [0.025, 0.975])
-    all_spikes = by_area(synchrony, "shortest_half_ms", "all")
+    all_spikes = _by_area(synchrony, "shortest_half_ms", "all")
     return Verdict(Judgement.of(low, high),
                    f"shortest half of equally many spikes {_course(width)} ms (of all spikes "
                    f"{_course(all_spikes)} ms), margin {_interval(low, high)} ms")
@@ -122,7 +122,7 @@ def synchronization_margin(width: np.ndarray) -> np.ndarray:
     return np.minimum(widest - first, np.minimum(first, widest / 2) - last)
 
 
-def judge_semantization(by_area_table: pd.DataFrame, contrast: pd.DataFrame, depth: pd.DataFrame,
+def judge_semantization(by_area: pd.DataFrame, contrast: pd.DataFrame, depth: pd.DataFrame,
                         measure: str = "information_gain") -> Verdict:
     """Excitatory neurons become specific for a class with depth, inhibitory ones less so.
 
@@ -132,14 +132,14 @@ def judge_semantization(by_area_table: pd.DataFrame, contrast: pd.DataFrame, dep
 
     Parameters
     ----------
-    by_area_table, contrast, depth : DataFrame
+    by_area, contrast, depth : DataFrame
         ``information_gain_by_area.csv``, ``information_gain_excitatory_inhibitory.csv`` and
         ``information_gain_depth.csv``.
     measure : str
         A key of `INFORMATION_MEASURES`.
     """
     column = INFORMATION_MEASURES[measure]
-    excitatory, inhibitory = (by_area(by_area_table, column, cell_type)
+    excitatory, inhibitory = (_by_area(by_area, column, cell_type)
                               for cell_type in ("excitatory", "inhibitory"))
     rises = depth[(depth["measure"] == measure) & (depth["cell_type"] == "excitatory")]
     exceeds = contrast[(contrast["measure"] == measure) & contrast["area"].isin(excitatory.index)]
@@ -200,8 +200,8 @@ def dale_violations(recording: Recording) -> int:
     return violations
 
 
-def by_area(table: pd.DataFrame, column: str, cell_type: str) -> pd.Series:
-    """A column of a cell type by area, without the areas in which it could not be computed."""
+def _by_area(table: pd.DataFrame, column: str, cell_type: str) -> pd.Series:
+    """A column by area, without the areas in which it could not be computed."""
     return table[table["cell_type"] == cell_type].set_index("area")[column].dropna()
 
 

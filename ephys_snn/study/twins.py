@@ -16,7 +16,6 @@ import pandas as pd
 from ephys_snn.analysis import difference_interval, mean_interval, wilson_interval
 from ephys_snn.recording import Recording
 from ephys_snn.study.claims import (
-    INFORMATION_MEASURES,
     Judgement,
     Verdict,
     dale_violations,
@@ -24,10 +23,12 @@ from ephys_snn.study.claims import (
     structural_preference,
 )
 
-# Columns of information_gain.csv.
-UNIT_COLUMNS = dict(zip(INFORMATION_MEASURES, (
-    "information_gain_corrected", "relative_information_gain", "uncertainty_coefficient"),
-    strict=True))
+# What units are compared by, and its column of information_gain.csv.
+UNIT_COLUMNS = {
+    "information_gain": "information_gain_corrected",
+    "relative_information_gain": "relative_information_gain",
+    "uncertainty_coefficient": "uncertainty_coefficient",
+}
 
 
 class Difference(NamedTuple):
@@ -100,7 +101,7 @@ def twin_differences(trained: Mapping[str, pd.DataFrame], untrained: Mapping[str
     """
     return [_width_margin(trained["synchrony"], untrained["synchrony"]),
             *(_excitatory_units(trained["information_gain"], untrained["information_gain"], measure)
-              for measure in INFORMATION_MEASURES),
+              for measure in UNIT_COLUMNS),
             _preference(trained["pathways"], untrained["pathways"])]
 
 

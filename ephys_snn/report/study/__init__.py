@@ -5,12 +5,9 @@ run the rest. A recording that cannot be analysed has its reason in the table an
 the others.
 """
 
-from ephys_snn.report.study.comparison_table import (
-    compare_recordings,
-    study_values,
-    summarize_comparison,
-)
+from ephys_snn.report.study.comparison_table import compare_recordings, summarize_comparison
 from ephys_snn.report.study.config import Study, read_study
+from ephys_snn.report.study.measures import study_values
 from ephys_snn.report.study.one_recording import STATUS, analyse
 from ephys_snn.report.study.table import broken, collect, summarize
 

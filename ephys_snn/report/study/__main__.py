@@ -8,11 +8,8 @@ import pandas as pd
 from ephys_snn.cli import Parser, command
 from ephys_snn.files import atomic_write
 from ephys_snn.report.study.comparison_figure import plot_comparison
-from ephys_snn.report.study.comparison_table import (
-    ALL_RECORDINGS,
-    compare_recordings,
-    study_values,
-)
+from ephys_snn.report.study.comparison_table import compare_recordings
+from ephys_snn.report.study.measures import ALL_RECORDINGS, study_values
 from ephys_snn.report.study.one_recording import analyse
 from ephys_snn.report.study.table import collect
 

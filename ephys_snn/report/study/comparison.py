@@ -15,18 +15,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis import (
-    MIN_SAMPLE,
-    difference_interval,
-    mean_interval,
-    permutation_p_value,
-)
+from ephys_snn.analysis import MIN_SAMPLE, difference_interval, mean_interval, permutation_p_value
 from ephys_snn.report.study.mixed_model import mixed_model
 
 MIN_EXCHANGED = 4  # subjects of a group: 3 and 3 have too few arrangements for p < 0.05
@@ -72,10 +66,10 @@ def compare_groups(sample: pd.DataFrame, group: str, other: str, rng: np.random.
         return row | {"note": f"not computable: no recording of {' and '.join(missing)} has it"}
     tested = _one_sample((values - others).to_numpy(), rng) if design == "paired" else \
         _independent(values.to_numpy(), others.to_numpy(), rng)
-    estimates = [tested, _bootstrap(sample, group, other, design, rng),
-                 mixed_model(sample, group, design)]
-    notes = [left_out, *(estimate.pop("note", "") for estimate in estimates)]
-    return row | tested | estimates[1] | estimates[2] | {"note": "; ".join(filter(None, notes))}
+    resampled = _bootstrap(sample, group, other, design, rng)
+    modelled = mixed_model(sample, group, design)
+    notes = [left_out, *(each.get("note", "") for each in (tested, resampled, modelled))]
+    return row | tested | resampled | modelled | {"note": "; ".join(filter(None, notes))}
 
 
 def _design(sample: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
@@ -131,28 +125,24 @@ def _counts(sample: pd.DataFrame, group: str, suffix: str) -> dict[str, int]:
 
 def _independent(values: np.ndarray, others: np.ndarray, rng: np.random.Generator
                  ) -> dict[str, Any]:
-    low, high = difference_interval(values, others)
     fewest = min(len(values), len(others))
-    p_value, note = np.nan, f"fewer than {MIN_EXCHANGED} subjects in a group: no p"
-    if fewest >= MIN_EXCHANGED:
-        p_value, note = exchange_p_value(values, others, rng), ""
-    return _tested(low, high, p_value, note, fewest)
+    p_value = exchange_p_value(values, others, rng) if fewest >= MIN_EXCHANGED else np.nan
+    return _tested(difference_interval(values, others), p_value, fewest,
+                   f"fewer than {MIN_EXCHANGED} subjects in a group: no p")
 
 
 def _one_sample(values: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
-    low, high = mean_interval(values)
-    p_value, note = np.nan, f"fewer than {MIN_FLIPPED} subjects: no p"
-    if len(values) >= MIN_FLIPPED:
-        p_value, note = flip_p_value(values, rng), ""
-    return _tested(low, high, p_value, note, len(values))
+    p_value = flip_p_value(values, rng) if len(values) >= MIN_FLIPPED else np.nan
+    return _tested(mean_interval(values), p_value, len(values),
+                   f"fewer than {MIN_FLIPPED} subjects: no p")
 
 
-def _tested(low: float, high: float, p_value: float, note: str, n_subjects: int
+def _tested(interval: tuple[float, float], p_value: float, n_subjects: int, without_p: str
             ) -> dict[str, Any]:
-    no_interval = f"fewer than {MIN_SAMPLE} subjects: no interval" \
-        if n_subjects < MIN_SAMPLE else ""
-    return {"low": low, "high": high, "p_value": p_value,
-            "note": "; ".join(filter(None, [note, no_interval]))}
+    notes = [without_p] if np.isnan(p_value) else []
+    if n_subjects < MIN_SAMPLE:
+        notes.append(f"fewer than {MIN_SAMPLE} subjects: no interval")
+    return {"low": interval[0], "high": interval[1], "p_value": p_value, "note": "; ".join(notes)}
 
 
 def exchange_p_value(values: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> float:
@@ -213,9 +203,9 @@ def flip_p_value(values: np.ndarray, rng: np.random.Generator) -> float:
 
 def _bootstrap(sample: pd.DataFrame, group: str, other: str, design: str,
                rng: np.random.Generator) -> dict[str, Any]:
-    subjects = {name: _nested(members, "subject", lambda each: _nested(
-        each, "recording", lambda units: units["value"].to_numpy()))
-        for name, members in sample.groupby("group")}
+    subjects = {name: [[units.to_numpy() for _, units in recordings.groupby("recording")["value"]]
+                       for _, recordings in members.groupby("subject")]
+                for name, members in sample.groupby("group")}
     fewest = min(map(len, subjects.values()))
     if fewest < MIN_BOOTSTRAP:
         return {"note": f"fewer than {MIN_BOOTSTRAP} subjects in a group: no bootstrap"}
@@ -224,10 +214,6 @@ def _bootstrap(sample: pd.DataFrame, group: str, other: str, design: str,
         tree = list(zip(*tree, strict=True))
     low, high = np.quantile(resampled_means(tree, N_BOOTSTRAP, rng), [0.025, 0.975])
     return {"bootstrap_low": low, "bootstrap_high": high}
-
-
-def _nested(sample: pd.DataFrame, level: str, inside: Callable[[pd.DataFrame], Any]) -> list:
-    return [inside(members) for _, members in sample.groupby(level)]
 
 
 def resampled_means(tree: Tree, n_resamples: int, rng: np.random.Generator) -> np.ndarray:

@@ -10,13 +10,13 @@ import pandas as pd
 
 from ephys_snn.analysis import class_colors, figure_style, mean_interval, new_figure
 from ephys_snn.report.study.comparison import subject_means
-from ephys_snn.report.study.measures import ALL_TYPES
+from ephys_snn.report.study.table import ALL_TYPES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMNS = 3
+N_COLUMNS = 3
 TREND_AXIS = "trend with depth (Spearman)"
 
 
@@ -26,48 +26,55 @@ def plot_comparison(values: pd.DataFrame, table: pd.DataFrame, groups: Sequence[
     Parameters
     ----------
     values : DataFrame
-        Of `ephys_snn.report.study.comparison_table.study_values`.
+        Of `ephys_snn.report.study.study_values`.
     table : DataFrame
         ``study_comparison.csv``.
     groups : sequence of str
         In the order of their colours.
     """
-    measured = values[~values["is_trend"]]
-    cell_type = measured.groupby(["measure", "area"])["cell_type"].transform(
-        lambda each: ALL_TYPES if (each == ALL_TYPES).any() else each.iloc[0])
-    order = {area: rank for rank, area in enumerate(dict.fromkeys(measured["area"]))}
-    shown = measured[measured["cell_type"] == cell_type].sort_values(
-        "area", key=lambda area: area.map(order), kind="stable")
-    panels = [(measure, shown[shown["measure"] == measure].assign(place=shown["area"]))
-              for measure in dict.fromkeys(measured["measure"])]
-    trends = values[values["is_trend"]]
-    if len(trends):
-        place = trends["measure"].str.removesuffix("_trend") + "_" + trends["cell_type"]
-        panels.append((TREND_AXIS, trends.assign(place=place.str.replace("_", "\n"))))
-    n_rows = max(1, -(-len(panels) // COLUMNS))
+    panels = _panels(values)
+    different = table[(table["q_value"] < 0.05) & (table["other"] != "")]
+    n_rows = max(1, -(-len(panels) // N_COLUMNS))
     with figure_style():
-        figure = new_figure(4 * COLUMNS, 3 * n_rows)
-        axes = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
+        figure = new_figure(4 * N_COLUMNS, 3 * n_rows)
+        axes = figure.subplots(n_rows, N_COLUMNS, squeeze=False).ravel()
         for ax, (title, rows) in zip(axes, panels, strict=False):
             _plot_panel(ax, rows, groups)
+            _mark(ax, rows, different)
             ax.set_title(title.removesuffix("_ms").replace("_", " ")
                          + (" (ms)" if title.endswith("_ms") else ""))
         for ax in axes[len(panels):]:
             ax.set_axis_off()
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=max(1, len(groups)))
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(groups))
         figure.suptitle("A dot per subject (mean of its recordings, of their units), with mean and "
                         "95 % interval over subjects; * q < 0.05 between two groups", fontsize=9)
-        _mark(dict(zip([title for title, _ in panels], axes, strict=False)), panels, table)
     return figure
+
+
+def _panels(values: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Title and values of every panel, with the `place` of each value on the abscissa."""
+    measured = values[~values["is_trend"]]
+    cell_type = measured.groupby(["measure", "area"])["cell_type"].transform(
+        lambda each: ALL_TYPES if (each == ALL_TYPES).any() else each.iloc[0])
+    order = {area: rank for rank, area in enumerate(measured["area"].unique())}
+    shown = measured[measured["cell_type"] == cell_type].sort_values(
+        "area", key=lambda area: area.map(order), kind="stable")
+    panels = [(measure, shown[shown["measure"] == measure].assign(place=shown["area"]))
+              for measure in measured["measure"].unique()]
+    trends = values[values["is_trend"]]
+    if len(trends):
+        place = trends["measure"].str.removesuffix("_trend") + "_" + trends["cell_type"]
+        panels.append((TREND_AXIS, trends.assign(place=place.str.replace("_", "\n"))))
+    return panels
 
 
 def _plot_panel(ax: Axes, rows: pd.DataFrame, groups: Sequence[str]) -> None:
     """Dots and means of every place, groups beside each other."""
-    places = list(dict.fromkeys(rows["place"]))
+    places = rows["place"].unique()
     colors = class_colors(len(groups))
     for index, group in enumerate(groups):
-        shift = (index - (len(groups) - 1) / 2) * 0.6 / max(1, len(groups))
+        shift = (index - (len(groups) - 1) / 2) * 0.6 / len(groups)
         for x, place in enumerate(places):
             means = subject_means(rows[rows["place"] == place]).get(group)
             if means is None:
@@ -84,15 +91,10 @@ def _plot_panel(ax: Axes, rows: pd.DataFrame, groups: Sequence[str]) -> None:
         ax.axhline(0, color="#AAAAAA", lw=0.8, zorder=0)
 
 
-def _mark(axes: dict[str, Axes], panels: list[tuple[str, pd.DataFrame]], table: pd.DataFrame
-          ) -> None:
+def _mark(ax: Axes, rows: pd.DataFrame, different: pd.DataFrame) -> None:
     """A star over the places where groups differ."""
-    different = table[(table["q_value"] < 0.05) & (table["other"] != "")]
-    for title, rows in panels:
-        places = list(dict.fromkeys(rows["place"]))
-        shown = rows.drop_duplicates(["measure", "area", "cell_type"])
-        found = shown.merge(different, on=["measure", "area", "cell_type"])["place"].unique()
-        for place in found:
-            axes[title].annotate("*", (places.index(place), 1.0), ha="center", va="top",
-                                 fontsize=12,
-                                 xycoords=axes[title].get_xaxis_transform())
+    key = ["measure", "area", "cell_type"]
+    for x, place in enumerate(rows["place"].unique()):
+        if len(rows[rows["place"] == place].merge(different, on=key)):
+            ax.annotate("*", (x, 1.0), ha="center", va="top", fontsize=12,
+                        xycoords=ax.get_xaxis_transform())

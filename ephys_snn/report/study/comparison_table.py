@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis import false_discovery_q
 from ephys_snn.report.study.comparison import compare_groups, trend_over_recordings
-from ephys_snn.report.study.measures import COMPARED, TRENDS, gather
+from ephys_snn.report.study.measures import ALL_RECORDINGS
 
-ALL_RECORDINGS = "all recordings"
 SIGNIFICANT_Q = 0.05
 ROW = ["measure", "area", "cell_type"]
 PAIR = ["measure", "group", "other", "design"]
-COLUMNS = (*ROW, "group", "other", "design", "n_subjects", "n_subjects_other", "n_recordings",
+COLUMNS = [*ROW, "group", "other", "design", "n_subjects", "n_subjects_other", "n_recordings",
            "n_recordings_other", "n_values", "n_values_other", "mean", "mean_other", "difference",
            "low", "high", "p_value", "q_value", "bootstrap_low", "bootstrap_high",
-           "mixed_difference", "mixed_se", "mixed_low", "mixed_high", "mixed_p_value", "note")
-
-
-def study_values(folders: Iterable[Path], groups: Mapping[str, str], subjects: Mapping[str, str]
-                 ) -> pd.DataFrame:
-    """Every compared value of a study, with the group and the subject of its recording.
-
-    Parameters
-    ----------
-    folders : iterable of Path
-        What `analyse` wrote; their names are those of the recordings.
-    groups : dict of str to str
-        Recording to group; recordings of none are left out. Without any, all are one group.
-    subjects : dict of str to str
-        Recording to subject; a recording of none is a subject of its own.
-
-    Returns
-    -------
-    DataFrame
-        As of `gather`, with `group`, `subject` and `is_trend`.
-    """
-    folders = list(folders)
-    values = pd.concat([gather(folders, sources).assign(is_trend=is_trend)
-                        for sources, is_trend in ((COMPARED, False), (TRENDS, True))])
-    group = values["recording"].map(groups) if groups else ALL_RECORDINGS
-    subject = values["recording"].map(subjects).fillna(values["recording"])
-    return values.assign(group=group, subject=subject).dropna(subset=["group"])
+           "mixed_difference", "mixed_se", "mixed_low", "mixed_high", "mixed_p_value", "note"]
 
 
 def compare_recordings(values: pd.DataFrame, groups: Iterable[str], seed: int = 0) -> pd.DataFrame:
@@ -75,7 +47,7 @@ def compare_recordings(values: pd.DataFrame, groups: Iterable[str], seed: int = 
                      for group in names or [ALL_RECORDINGS] if group in set(sample["group"])]
         rows += [row | {"group": group, "other": other} | compare_groups(sample, group, other, rng)
                  for group, other in itertools.combinations(names, 2)]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=COLUMNS)
     table["q_value"] = table.groupby(PAIR)["p_value"].transform(
         lambda p_values: false_discovery_q(p_values.to_numpy(dtype=float)))
     return table.assign(note=table["note"].fillna(""))

@@ -13,6 +13,7 @@ import pandas as pd
 from ephys_snn.analysis import Pipeline, StudyColumns, pipelines
 from ephys_snn.report.study.one_recording import STATUS
 
+ALL_TYPES = "all"
 KEY = ["area", "cell_type"]
 NOTE = "note of "  # before the names of columns that become one
 
@@ -80,11 +81,15 @@ def _rows_of(folder: Path) -> pd.DataFrame:
     return rows.sort_values("area", key=lambda area: area.map(order), kind="stable")
 
 
+def read_table(folder: Path, study: StudyColumns) -> pd.DataFrame:
+    """The table of a pipeline; where it has no cell types, its rows are about all units."""
+    table = pd.read_csv(folder / f"{study.table}.csv")
+    return table if "cell_type" in table else table.assign(cell_type=ALL_TYPES)
+
+
 def _measures(folder: Path, study: StudyColumns) -> pd.DataFrame:
     """What a pipeline adds to the table, a row per area and cell type."""
-    table = pd.read_csv(folder / f"{study.table}.csv")
-    if "cell_type" not in table:
-        table = table.assign(cell_type="all")
+    table = read_table(folder, study)
     if not study.by:
         return _renamed(table, study)
     return _beside([_renamed(rows, study, f"{value}_")
