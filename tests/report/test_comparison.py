@@ -12,7 +12,7 @@ from ephys_snn.report.study.mixed_model import mixed_model
 
 
 def draw(rng, n_recordings, effect=0.0, between=1.0, n_units=(5, 60), per_subject=1, within=0.0):
-    """Two groups whose recordings differ by more than their units tell."""
+    """Two groups of recordings that differ among themselves."""
     rows = []
     for group, shift in (("a", effect), ("b", 0.0)):
         for subject in range(n_recordings // per_subject):
@@ -118,9 +118,8 @@ def test_the_mixed_model_does_not_depend_on_the_unit_of_the_values(scale):
     assert other["mixed_p_value"] == pytest.approx(found["mixed_p_value"], rel=1e-3)
 
 
-@pytest.fixture(scope="module")
-def without_effect():
-    """Comparisons of 2 x 4 recordings that differ among themselves, not by group."""
+@pytest.mark.slow
+def test_levels_hold_where_recordings_vary_and_pooled_units_do_not():
     rng, rows = np.random.default_rng(7), []
     for _ in range(400):
         sample = draw(rng, 4)
@@ -128,11 +127,7 @@ def without_effect():
         row["pooled"] = stats.ttest_ind(*(units["value"] for _, units in sample.groupby("group")),
                                         equal_var=False).pvalue
         rows.append(row)
-    return pd.DataFrame(rows)
-
-
-@pytest.mark.slow
-def test_levels_hold_where_recordings_vary_and_pooled_units_do_not(without_effect):
+    without_effect = pd.DataFrame(rows)
     assert (without_effect["p_value"] <= 0.05).mean() <= 0.07
     assert (without_effect["mixed_p_value"] <= 0.05).mean() <= 0.07
     assert (without_effect["pooled"] <= 0.05).mean() > 0.5

@@ -92,6 +92,7 @@ def trend_over_recordings(sample: pd.DataFrame, group: str, rng: np.random.Gener
     sample : DataFrame
         As in `compare_groups`; the values are rank correlations with the position of the area.
     group : str
+        One that has values.
     rng : numpy.random.Generator
 
     Returns
@@ -101,7 +102,7 @@ def trend_over_recordings(sample: pd.DataFrame, group: str, rng: np.random.Gener
         for without a trend an order of areas is as likely as its reverse.
     """
     sample = sample[sample["group"] == group]
-    values = subject_means(sample).get(group, pd.Series(dtype=float)).to_numpy()
+    values = subject_means(sample)[group].to_numpy()
     return {"design": "against 0", **_counts(sample, group, ""), "mean": values.mean(),
             "difference": values.mean(), **_one_sample(values, rng)}
 
