@@ -9,19 +9,15 @@ import pandas as pd
 
 from ephys_snn.analysis.pipeline import Addition, Options
 from ephys_snn.analysis.results import PipelineResult
+from ephys_snn.analysis.single_units.baseline import Baseline, baseline_windows
 from ephys_snn.analysis.single_units.psth import bin_edges, measure_psth, tabulate
-from ephys_snn.analysis.single_units.responsiveness import (
-    Baseline,
-    analyse_responsiveness,
-    baseline_windows,
-)
+from ephys_snn.analysis.single_units.responsiveness import LEVEL, analyse_responsiveness
 from ephys_snn.analysis.single_units.variability import unit_variability
 from ephys_snn.analysis.words import name_of
 from ephys_snn.cli import names
 from ephys_snn.errors import InputError
 from ephys_snn.recording import Recording, ResponseWindows, find_units
 
-LEVEL = 0.05  # of significance
 MAX_PSTHS = 40
 MARGIN = 0.2  # of the response window, shown before and after it without a baseline
 
@@ -59,7 +55,7 @@ def analyse_baseline(recording: Recording, windows: ResponseWindows, args: argpa
              f"{baseline.stop:g} ms, {n_trials} trials")
     return PipelineResult(
         "responsiveness", {"responsiveness": table},
-        {"responsiveness": plot_responsiveness(table, recording.areas, LEVEL, title)},
+        {"responsiveness": plot_responsiveness(table, recording.areas, title)},
         {"window": windows.description, "baseline_ms": [baseline.start, baseline.stop],
          "n_trials": n_trials, "n_permutations": int(table["n_permutations"].iloc[0]),
          "seed": args.seed},
@@ -183,7 +179,7 @@ def _bins(recording: Recording, windows: ResponseWindows, response: tuple[float,
     start = min(0.0, response[0] - margin) if baseline is None else min(baseline[0], response[0])
     longest = float(recording.trials.duration[windows.used].max())
     stop = max(response[1], min(longest, response[1] + margin))
-    return bin_edges(start, stop, None, recording.resolution)
+    return bin_edges(start, stop, recording.resolution)
 
 
 ADDITIONS = (

@@ -39,19 +39,17 @@ class Psth(NamedTuple):
     n_trials: np.ndarray
 
 
-def bin_edges(start: float, stop: float, bin_width: float | None, resolution: float | None
-              ) -> np.ndarray:
+def bin_edges(start: float, stop: float, resolution: float | None) -> np.ndarray:
     """Edges of bins that cover `start` to `stop` ms, one of them at 0 (the onset).
 
-    Without `bin_width`, it is a round number near 1/50 of the time, and a whole multiple of the
-    resolution, so that no bin has more grid points than another.
+    Their width is a round number near 1/50 of the time, and a whole multiple of the resolution,
+    so that no bin has more grid points than another.
     """
-    if bin_width is None:
-        wanted = (stop - start) / BINS
-        decade = 10.0 ** np.floor(np.log10(wanted))
-        bin_width = decade * ROUND_WIDTHS[np.argmin(np.abs(ROUND_WIDTHS * decade - wanted))]
-        if resolution:
-            bin_width = resolution * max(1, round(bin_width / resolution))
+    wanted = (stop - start) / BINS
+    decade = 10.0 ** np.floor(np.log10(wanted))
+    bin_width = decade * ROUND_WIDTHS[np.argmin(np.abs(ROUND_WIDTHS * decade - wanted))]
+    if resolution:
+        bin_width = resolution * max(1, round(bin_width / resolution))
     first, last = np.floor(start / bin_width + 1e-6), np.ceil(stop / bin_width - 1e-6)
     return bin_width * np.arange(first, last + 1)
 
@@ -84,11 +82,10 @@ def measure_psth(recording: Recording, windows: ResponseWindows, unit: int, edge
 def _mean_and_error(values: np.ndarray, counted: np.ndarray
                     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean over the trials that count, its standard error, and their number, (bin,) each."""
-    n = counted.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(counted, values, 0.0).sum(axis=0) / n
-        squares = (np.where(counted, values - mean, 0.0) ** 2).sum(axis=0)
-        return mean, np.where(n > 1, np.sqrt(squares / (n - 1) / n), np.nan), n
+    chosen = np.ma.array(values, mask=~counted)
+    n = chosen.count(axis=0)
+    error = np.sqrt(chosen.var(axis=0, ddof=1) / n)
+    return chosen.mean(axis=0).filled(np.nan), error.filled(np.nan), n
 
 
 def tabulate(psths: list[Psth]) -> pd.DataFrame:

@@ -25,15 +25,13 @@ no larger than 1e-6).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import betainc
 
+from ephys_snn.analysis.single_units.baseline import ROUNDING, Baseline
 from ephys_snn.recording import Recording, Responses, ResponseWindows
-
-if TYPE_CHECKING:
-    from ephys_snn.analysis.single_units.responsiveness import Baseline
 
 SURPRISING = 1e-6  # Chase & Young's level
 N_PSEUDO = 59
@@ -41,7 +39,6 @@ PSEUDO_LEVEL = 0.05  # share of the pseudo-responses that would have a latency
 PSEUDO_PARTS = 3  # pseudo-responses are no longer than this part of the baseline
 STEPS = 64  # of a response; counts begin and end at them
 MAX_CANDIDATES = 4096  # spikes with which the response may have begun
-ROUNDING = 1e-6  # ms; borders that were computed, not stored
 
 
 class ResponseLatencies(NamedTuple):
@@ -62,13 +59,26 @@ class ResponseLatencies(NamedTuple):
     first: np.ndarray
 
 
+class Observed(NamedTuple):
+    """When spikes count, ms: in responses, and after pseudo-onsets in the baselines.
+
+    Attributes
+    ----------
+    begin, pseudo_begin : (trial,) float, (pseudo-onset, trial) float
+    length, pseudo_length : float
+        The same in all trials.
+    """
+
+    begin: np.ndarray
+    length: float
+    pseudo_begin: np.ndarray
+    pseudo_length: float
+
+
 def response_latencies(recording: Recording, response: ResponseWindows, before: np.ndarray,
                        after: Responses, baseline: Baseline, asked: tuple[np.ndarray, np.ndarray],
                        rng: np.random.Generator) -> ResponseLatencies:
     """Latencies of the units of a recording that are asked for.
-
-    Spikes count from the start of the response window, or from the onset if that is later, until
-    the end of the shortest window, so that all trials are there all the time.
 
     Parameters
     ----------
@@ -86,47 +96,57 @@ def response_latencies(recording: Recording, response: ResponseWindows, before: 
     """
     used = response.used
     onset, stop = response.onset[used], response.stop[used]
-    begin = np.maximum(response.start[used], onset)
-    length = (stop - begin).min()
-    resolution, extent = recording.resolution or 0.0, baseline.stop - baseline.start
-    pseudo_length = min(length, extent / PSEUDO_PARTS)
-    pseudo_begin = baseline.windows.start[used] + rng.uniform(
-        0, extent - pseudo_length, (N_PSEUDO, len(begin)))
+    observed = _observe(np.maximum(response.start[used], onset), stop, baseline,
+                        baseline.windows.start[used], rng)
+    extent = baseline.stop - baseline.start
     classes = np.unique(after.label)
     n_units = len(recording.units)
     found = ResponseLatencies(np.full(n_units, np.nan), np.full(n_units, "", dtype=object),
-                              np.full((len(begin), n_units), np.inf))
-
-    def search(unit: int, trials: np.ndarray, n_searches: int) -> float:
-        known = int(before[trials, unit].sum()), len(trials) * extent
-
-        def since(start: np.ndarray, duration: float) -> np.ndarray:
-            spikes = recording.window_spikes(start[trials], start[trials] + duration, [unit])
-            return spikes.time - start[trials][spikes.window]
-
-        chance = [smallest_surprise(since(start, pseudo_length), pseudo_length, len(trials),
-                                    *known, resolution) for start in pseudo_begin]
-        level = min(SURPRISING, np.quantile(chance, PSEUDO_LEVEL, method="lower")
-                    * pseudo_length / length) / n_searches
-        return response_latency(since(begin, length), length, len(trials), *known, resolution,
-                                level)
-
+                              np.full((len(onset), n_units), np.inf))
     for unit in np.flatnonzero(np.logical_or(*asked)):
-        trials, name = np.arange(len(begin)), "all"
-        latency = search(unit, trials, 1) if asked[0][unit] else np.nan
+        trials, name = np.arange(len(onset)), "all"
+        latency = _search(recording, unit, trials, observed, before, extent, 1) \
+            if asked[0][unit] else np.nan
         if asked[1][unit] and len(classes) > 1:
             preferred, of_preferred = _preferred_class(after, unit, classes)
-            earlier = search(unit, of_preferred, len(classes))
+            earlier = _search(recording, unit, of_preferred, observed, before, extent, len(classes))
             if earlier < latency or np.isnan(latency):
                 trials, name, latency = of_preferred, preferred, earlier
         if np.isfinite(latency):
-            found.latency[unit] = latency + (begin - onset).min()
+            found.latency[unit] = latency + (observed.begin - onset).min()
             found.of_class[unit] = name
-            first, count = recording.spike_ranges(unit, begin[trials] + latency - ROUNDING,
-                                                  stop[trials])
+            first, count = recording.spike_ranges(
+                unit, observed.begin[trials] + latency - ROUNDING, stop[trials])
             there = trials[count > 0]
             found.first[there, unit] = recording.spike_times[first[count > 0]] - onset[there]
     return found
+
+
+def _observe(begin: np.ndarray, stop: np.ndarray, baseline: Baseline, baseline_start: np.ndarray,
+             rng: np.random.Generator) -> Observed:
+    """Spikes count until the shortest window ends, so that all trials are there all the time."""
+    length, extent = (stop - begin).min(), baseline.stop - baseline.start
+    pseudo_length = min(length, extent / PSEUDO_PARTS)
+    pseudo_begin = baseline_start + rng.uniform(0, extent - pseudo_length, (N_PSEUDO, len(begin)))
+    return Observed(begin, length, pseudo_begin, pseudo_length)
+
+
+def _search(recording: Recording, unit: int, trials: np.ndarray, observed: Observed,
+            before: np.ndarray, extent: float, n_searches: int) -> float:
+    """Latency of a unit in some trials, at the level that pseudo-responses give, ms."""
+    known = (len(trials), int(before[trials, unit].sum()), len(trials) * extent,
+             recording.resolution or 0.0)
+
+    def since(start: np.ndarray, duration: float) -> np.ndarray:
+        spikes = recording.window_spikes(start[trials], start[trials] + duration, [unit])
+        return spikes.time - start[trials][spikes.window]
+
+    _, length, pseudo_begin, pseudo_length = observed
+    chance = [smallest_surprise(since(start, pseudo_length), pseudo_length, *known)
+              for start in pseudo_begin]
+    level = min(SURPRISING, np.quantile(chance, PSEUDO_LEVEL, method="lower")
+                * pseudo_length / length) / n_searches
+    return response_latency(since(observed.begin, length), length, *known, level)
 
 
 def _preferred_class(responses: Responses, unit: int, classes: np.ndarray

@@ -25,71 +25,16 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ephys_snn.analysis.single_units.baseline import ROUNDING, Baseline
 from ephys_snn.analysis.single_units.response_latency import response_latencies
 from ephys_snn.analysis.statistics import false_discovery_q
-from ephys_snn.errors import InputError
-from ephys_snn.recording import Recording, ResponseWindows, is_recorded
+from ephys_snn.recording import Recording, ResponseWindows
 
-MIN_TRIALS = 5
 MIN_PERMUTATIONS = 1999
 WORK = 3e9  # additions; more permutations are done up to so many
 CHUNK = 1 << 22  # choices of a window at a time
 MOST_WINDOWS = 20  # of a baseline
-LEVEL = 0.05  # of q, for a unit to have a latency
-ROUNDING = 1e-6  # ms; borders that were computed, not stored
-
-
-class Baseline(NamedTuple):
-    """Baseline windows and the trials that have them.
-
-    Attributes
-    ----------
-    start, stop : float, ms
-        After the onset; negative: before it.
-    windows : ResponseWindows
-        Without trials whose baseline was not recorded or which have no response window.
-    n_missing : int
-        Trials with a response window but without a recorded baseline.
-    n_overlapping : int
-        Baselines that reach into the response window of an earlier trial.
-    """
-
-    start: float
-    stop: float
-    windows: ResponseWindows
-    n_missing: int
-    n_overlapping: int
-
-
-def baseline_windows(windows: ResponseWindows, recording: Recording, start: float, stop: float
-                     ) -> Baseline:
-    """Windows from `start` to `stop` ms after each onset, before the responses.
-
-    Raises
-    ------
-    InputError
-        If they are empty or reach into the response windows, or fewer than `MIN_TRIALS` trials
-        have one.
-    """
-    first = float(np.nanmin(windows.start - windows.onset))
-    if not -np.inf < start < stop <= first:
-        raise InputError("--baseline START STOP must end before the responses begin, at "
-                         f"{first:g} ms after the onset, as --baseline -500 {min(first, 0):g} "
-                         f"does; got {start:g} {stop:g} ms")
-    baseline = ResponseWindows(windows.onset, windows.onset + start, windows.onset + stop, False,
-                               f"{start:g} to {stop:g} ms after onset")
-    recorded = windows.used & is_recorded(baseline, recording)
-    if recorded.sum() < MIN_TRIALS:
-        raise InputError(
-            f"--baseline {start:g} {stop:g}: {recorded.sum()} of {windows.used.sum()} trials have "
-            f"a recorded baseline, and {MIN_TRIALS} are needed; choose a shorter one")
-    order = np.argsort(windows.start, kind="stable")
-    before = np.maximum.accumulate(np.nan_to_num(windows.stop[order], nan=-np.inf))[:-1]
-    overlapping = (before > baseline.start[order[1:]] + ROUNDING) & recorded[order[1:]]
-    return Baseline(start, stop, baseline._replace(
-        start=np.where(recorded, baseline.start, np.nan),
-        stop=np.where(recorded, baseline.stop, np.nan)),
-        int(windows.used.sum() - recorded.sum()), int(overlapping.sum()))
+LEVEL = 0.05  # of q, for a unit to be responsive and to have a latency
 
 
 class EqualWindows(NamedTuple):
@@ -244,13 +189,10 @@ def effect_size(windows: EqualWindows) -> np.ndarray:
 
 def _trial_latencies(first: np.ndarray) -> dict[str, np.ndarray]:
     """How many trials have a first spike (trial, unit) ms, and its mean and SD over them."""
-    responding = np.isfinite(first)
-    n_responding = responding.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(responding, first, 0.0).sum(axis=0) / n_responding
-        spread = np.sqrt((np.where(responding, first - mean, 0.0) ** 2).sum(axis=0) / n_responding)
-    return {"n_trials_responding": n_responding, "trial_latency_ms": mean,
-            "trial_latency_sd_ms": spread}
+    known = np.ma.masked_invalid(first)
+    return {"n_trials_responding": known.count(axis=0),
+            "trial_latency_ms": known.mean(axis=0).filled(np.nan),
+            "trial_latency_sd_ms": known.std(axis=0).filled(np.nan)}
 
 
 def _notes(deciding: np.ndarray, spiked: np.ndarray, more: np.ndarray, latency: np.ndarray

@@ -9,14 +9,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ephys_snn.analysis.single_units.responsiveness import LEVEL
 from ephys_snn.analysis.style import NULL_COLOR, figure_style, new_figure
 
 KINDS = {"more": "#D55E00", "less": "#0072B2", "neither": NULL_COLOR}
 AREAS_NAMED = 30
 
 
-def plot_responsiveness(table: pd.DataFrame, areas: Sequence[str], level: float, title: str
-                        ) -> Figure:
+def plot_responsiveness(table: pd.DataFrame, areas: Sequence[str], title: str) -> Figure:
     """Rates before and after the onset, a point per unit, and latencies, a row per area.
 
     Parameters
@@ -24,21 +24,19 @@ def plot_responsiveness(table: pd.DataFrame, areas: Sequence[str], level: float,
     table : DataFrame
         From `ephys_snn.analysis.single_units.responsiveness.analyse_responsiveness`.
     areas : sequence of str
-    level : float
-        Of significance.
     title : str
     """
     with figure_style():
         figure = new_figure(9.5, max(4.2, 1.6 + 0.26 * min(len(areas), AREAS_NAMED)))
         rates, latencies = figure.subplots(1, 2)
-        _draw_rates(rates, table, level)
+        _draw_rates(rates, table)
         _draw_latencies(latencies, table, areas)
         figure.suptitle(title, fontsize=10)
     return figure
 
 
-def _draw_rates(axes: Axes, table: pd.DataFrame, level: float) -> None:
-    significant = table["q_value"] < level
+def _draw_rates(axes: Axes, table: pd.DataFrame) -> None:
+    significant = table["q_value"] < LEVEL
     kind = np.where(~significant, "neither", np.where(table["effect_size"] > 0, "more", "less"))
     highest = max(1.0, table[["baseline_rate_hz", "response_rate_hz"]].max().max())
     for name in ("neither", "less", "more"):
@@ -54,7 +52,7 @@ def _draw_rates(axes: Axes, table: pd.DataFrame, level: float) -> None:
         axis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("baseline (spikes/s; linear below 1)")
     axes.set_ylabel("response (spikes/s; linear below 1)")
-    axes.set_title(f"a  Rates of units (q < {level:g} is significant)")
+    axes.set_title(f"a  Rates of units (q < {LEVEL:g} is significant)")
     axes.legend(loc="upper left")
 
 

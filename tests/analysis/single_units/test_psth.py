@@ -27,7 +27,7 @@ def test_the_psth_counts_spikes_by_class_while_trials_last():
 @pytest.mark.parametrize(("span", "resolution", "width"), [
     ((-300, 500), None, 20.0), ((0, 90), 1.0, 2.0), ((-3, 8.5), None, 0.2), ((0, 90), 10.0, 10.0)])
 def test_bins_are_round_and_meet_the_onset(span, resolution, width):
-    edges = bin_edges(*span, None, resolution)
+    edges = bin_edges(*span, resolution)
     np.testing.assert_allclose(np.diff(edges), width)
     assert np.abs(edges).min() < 1e-9 and edges[0] <= span[0] and edges[-1] >= span[1] - 1e-9
 
