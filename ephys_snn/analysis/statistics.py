@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special, stats
 
+SIGNIFICANT_Q = 0.05
 MIN_SAMPLE = 5  # values; of fewer, nobody can see how they are distributed
 
 

@@ -17,13 +17,13 @@ from ephys_snn.analysis.information.entropy import entropy
 from ephys_snn.analysis.information.unit_information import UnitInformation
 from ephys_snn.analysis.statistics import (
     MIN_SAMPLE,
+    SIGNIFICANT_Q,
     false_discovery_q,
     mean_interval,
     permutation_p_value,
 )
 from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
 
-SIGNIFICANT_Q = 0.05
 CLASS_SPECIFIC = 0.9  # information gain above which a unit is active for hardly more than one class
 MEASURES = {  # and the column of each that is 0 at chance
     "information_gain": "information_gain_corrected",

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis.information.areas import SIGNIFICANT_Q
 from ephys_snn.analysis.information.comparison import Comparison
 from ephys_snn.analysis.information.unit_information import UnitInformation
+from ephys_snn.analysis.statistics import SIGNIFICANT_Q
 from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.analysis.words import trials_left_out
 from ephys_snn.errors import listed

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.depth_trend import ONE_RECORDING
-from ephys_snn.analysis.information.areas import SIGNIFICANT_Q
 from ephys_snn.analysis.information.cell_types import BOUNDED
 from ephys_snn.analysis.information.unit_information import UnitInformation
+from ephys_snn.analysis.statistics import SIGNIFICANT_Q
 from ephys_snn.analysis.surrogates import Relabelling
 
 CAPTIONS = {

@@ -33,14 +33,15 @@ from scipy import stats
 
 from ephys_snn.analysis.surrogates import NEIGHBOURS, ExchangeableSpikes
 
+MIN_ACTIVE = 5  # trials; units active in fewer are not tested
 MIN_SHUFFLES = 100  # fewer give hardly an SD
 SHUFFLED_VALUES = 5_000_000  # of all pairs, are enough for more shuffles than that
 PAIRS_PER_STRATUM, MAX_STRATA = 200, 20
 MAX_COSINES = 200
 
 
-class Variability(NamedTuple):
-    """Units of an area from trial to trial.
+class CountResiduals(NamedTuple):
+    """Spike counts of the units of an area beyond what is expected.
 
     Attributes
     ----------
@@ -89,8 +90,8 @@ class NoiseCorrelation(NamedTuple):
         return ~np.isnan(self.p_value)
 
 
-def unit_variability(spikes: ExchangeableSpikes, repeats: np.ndarray, trial: np.ndarray,
-                     block_trials: int = 1, min_active: int = 5) -> Variability:
+def count_residuals(spikes: ExchangeableSpikes, repeats: np.ndarray, trial: np.ndarray,
+                     block_trials: int = 1) -> CountResiduals:
     """Counts of the units of an area, beyond what is expected in windows as long.
 
     Parameters
@@ -103,11 +104,9 @@ def unit_variability(spikes: ExchangeableSpikes, repeats: np.ndarray, trial: np.
     block_trials : int
         What changes over more than twice so many trials is drift; by default, over more than four
         times `NEIGHBOURS`.
-    min_active : int
-        Units active in fewer trials are not tested.
     """
     count = spikes.count(spikes.trial)
-    tested = np.flatnonzero((count[spikes.group >= 0] > 0).sum(axis=0) >= min_active)
+    tested = np.flatnonzero((count[spikes.group >= 0] > 0).sum(axis=0) >= MIN_ACTIVE)
     position = np.full(spikes.n_units, -1)
     position[tested] = np.arange(len(tested))
     kept = position[spikes.unit] >= 0
@@ -116,7 +115,7 @@ def unit_variability(spikes: ExchangeableSpikes, repeats: np.ndarray, trial: np.
     count, expected = count[:, tested], expected_count(some)
     detrended = without_slow_changes(count - expected_count(some._replace(group=repeats)), trial,
                                      spikes.group, block_trials)
-    return Variability(tested, some, *(values.astype(np.float32) for values in (
+    return CountResiduals(tested, some, *(values.astype(np.float32) for values in (
         expected, count - expected, detrended)), spikes.n_units)
 
 
@@ -152,7 +151,7 @@ def without_slow_changes(values: np.ndarray, trial: np.ndarray, group: np.ndarra
     ----------
     values : (trial, unit) float
     trial, group, block_trials
-        As in `unit_variability`.
+        As in `count_residuals`.
 
     Returns
     -------
@@ -178,13 +177,13 @@ def _residual(values: np.ndarray, regressors: np.ndarray) -> np.ndarray:
     return values - basis @ (basis.T @ values)
 
 
-def noise_correlation(source: Variability, target: Variability, rng: np.random.Generator,
+def noise_correlation(source: CountResiduals, target: CountResiduals, rng: np.random.Generator,
                       max_shuffles: int = 1000) -> NoiseCorrelation:
     """Correlate the units of two areas over trials, against exchanged responses.
 
     Parameters
     ----------
-    source, target : Variability
+    source, target : CountResiduals
         In the same trials.
     max_shuffles : int
         Up to so many, as long as they are no more than `SHUFFLED_VALUES` in all pairs, but at

@@ -13,14 +13,13 @@ from scipy import stats
 
 from ephys_snn.analysis.classes import class_sums, label_codes
 from ephys_snn.analysis.pathways.members import (
-    SIGNIFICANT_Q,
     Pathways,
     PathwaySettings,
     activity_of,
     class_activity,
     evaluated_area,
 )
-from ephys_snn.analysis.statistics import false_discovery_q
+from ephys_snn.analysis.statistics import SIGNIFICANT_Q, false_discovery_q
 from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling, relabel
 from ephys_snn.recording import DECISION_NOTE, Recording, Responses, ResponseWindows, sort_labels
 

@@ -10,25 +10,22 @@ them who is a member, as they are.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.pathways.asymmetry import bin_spikes, correlogram_asymmetry
 from ephys_snn.analysis.pathways.coupling import (
+    MIN_ACTIVE,
+    CountResiduals,
     NoiseCorrelation,
-    Variability,
+    count_residuals,
     noise_correlation,
-    unit_variability,
 )
-from ephys_snn.analysis.pathways.members import (
-    SIGNIFICANT_Q,
-    AreaPathways,
-    Pathways,
-    PathwaySettings,
-)
+from ephys_snn.analysis.pathways.members import AreaPathways, Pathways, PathwaySettings
 from ephys_snn.analysis.pathways.structural import Effects
-from ephys_snn.analysis.statistics import false_discovery_q
+from ephys_snn.analysis.statistics import SIGNIFICANT_Q, false_discovery_q
 from ephys_snn.analysis.surrogates import ExchangeableSpikes, exchangeable_groups
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.recording import Recording, ResponseWindows
@@ -44,25 +41,24 @@ AREA_COLUMNS = ["source_area", "target_area", "n_pairs", "n_linked", "fraction_l
                 "fraction_linked_other_class", "n_shuffles", "note"]
 
 
-def structural_links(recording: Recording, pathways: Pathways, effects: list[Effects],
-                     traced: tuple[str, ...], max_links: int) -> pd.DataFrame:
+def structural_links(recording: Recording, pathways: Pathways, effects: Mapping[str, Effects],
+                     max_links: int) -> pd.DataFrame:
     """The strongest synapses between members, per class and pair of areas.
 
     ``strength`` is the part of the effect of the source unit that passes through the synapse.
 
     Parameters
     ----------
-    effects : list of Effects
-        Of the areas `traced`.
+    effects : mapping of str to Effects
+        From `structural_pathways`.
     """
     rows = []
     by_area = {area.area: area for area in pathways.areas}
-    target = recording.units.area[pathways.output[0]]
-    followers = [*traced[1:], str(target)]
-    shares = [*(later.effect_share for later in effects[1:]), np.eye(len(pathways.classes))]
-    for source, target, share in zip(traced, followers, shares, strict=True):
+    output = str(recording.units.area[pathways.output[0]])
+    for source, target in itertools.pairwise([*effects, output]):
         pre = by_area[source]
-        post = pathways.output if target == followers[-1] else by_area[target].units
+        post, share = (pathways.output, np.eye(len(pathways.classes))) if target == output \
+            else (by_area[target].units, effects[target].effect_share)
         inside = [np.searchsorted(recording.units_in(area), units)
                   for area, units in ((source, pre.units), (target, post))]
         weights = np.maximum(recording.weights[source, target][np.ix_(*inside)], 0.0)
@@ -100,10 +96,10 @@ def functional_links(recording: Recording, windows: ResponseWindows, pathways: P
     """
     areas = _area_pairs(recording, pathways)
     units = {area.area: area.units for area in itertools.chain.from_iterable(areas)}
-    variability = dict(zip(units, unit_variabilities(
+    residuals = dict(zip(units, residuals_of_areas(
         recording, windows, list(units.values()), trials[~chosen_by],
         settings.relabelling.block_trials), strict=True))
-    couplings = [noise_correlation(variability[source.area], variability[target.area], rng,
+    couplings = [noise_correlation(residuals[source.area], residuals[target.area], rng,
                                    settings.n_permutations)
                  for source, target in progress(areas, "links")]
     rows, pairs, summary = [], [], []
@@ -124,8 +120,8 @@ def functional_links(recording: Recording, windows: ResponseWindows, pathways: P
     return _link_table(rows), pd.DataFrame(summary, columns=AREA_COLUMNS)
 
 
-def unit_variabilities(recording: Recording, windows: ResponseWindows, areas: list[np.ndarray],
-                       trials: np.ndarray, block_trials: int) -> list[Variability]:
+def residuals_of_areas(recording: Recording, windows: ResponseWindows, areas: list[np.ndarray],
+                       trials: np.ndarray, block_trials: int) -> list[CountResiduals]:
     """Of the units of each area, what varies from trial to trial.
 
     Parameters
@@ -136,7 +132,7 @@ def unit_variabilities(recording: Recording, windows: ResponseWindows, areas: li
     """
     repeats = np.unique(recording.trials.repeats.value[trials], return_inverse=True)[1]
     group = exchangeable_groups(repeats, block_trials)
-    return [unit_variability(
+    return [count_residuals(
         ExchangeableSpikes.observe(recording, windows, units, trials, group), repeats, trials,
         block_trials) for units in areas]
 
@@ -215,7 +211,8 @@ def _count_links(source: AreaPathways, target: AreaPathways, coupling: NoiseCorr
     kinds = [coupling.tested & where for where in (True, shared, members & ~shared)]
     n_pairs = [int(kind.sum()) for kind in kinds]
     fractions = [float(linked[kind].mean()) if kind.any() else np.nan for kind in kinds]
-    note = "" if n_pairs[0] else "no two units are active in 5 trials and vary in the same ones"
+    note = "" if n_pairs[0] else \
+        f"no two units are active in {MIN_ACTIVE} trials and vary in the same ones"
     return dict(zip(AREA_COLUMNS, (
         source.area, target.area, n_pairs[0], int(linked.sum()), fractions[0], n_pairs[1],
         fractions[1], n_pairs[2], fractions[2], coupling.n_shuffles, note), strict=True))

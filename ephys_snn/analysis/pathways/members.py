@@ -16,7 +16,6 @@ from ephys_snn.analysis.classes import class_sums
 from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling
 from ephys_snn.recording import Responses
 
-SIGNIFICANT_Q = 0.05
 ACTIVITIES = ("active", "count")
 
 

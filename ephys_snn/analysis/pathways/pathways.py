@@ -137,8 +137,7 @@ def _structural(recording: Recording, responses: Responses, settings: PathwaySet
     if not recording.weights:
         return None, [], "the recording has no weights"
     try:
-        pathways, effects, traced = structural_pathways(recording, responses, settings)
+        pathways, effects = structural_pathways(recording, responses, settings)
     except InputError as error:
         return None, [], str(error)
-    links = structural_links(recording, pathways, effects, traced, settings.max_links)
-    return pathways, [links], ""
+    return pathways, [structural_links(recording, pathways, effects, settings.max_links)], ""

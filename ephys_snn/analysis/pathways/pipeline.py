@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from ephys_snn.analysis.pathways.members import ACTIVITIES, SIGNIFICANT_Q, PathwaySettings
-from ephys_snn.analysis.pathways.pathways import measure_pathways
+from ephys_snn.analysis.pathways.members import ACTIVITIES, PathwaySettings
+from ephys_snn.analysis.pathways.pathways import DEFAULTS, measure_pathways
 from ephys_snn.analysis.pathways.words import CAPTIONS, findings, limits, summarise
 from ephys_snn.analysis.pipeline import Options, Pipeline, StudyColumns
 from ephys_snn.analysis.results import PipelineResult
+from ephys_snn.analysis.statistics import SIGNIFICANT_Q
 from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.cli import number, progress_bar
 from ephys_snn.errors import InputError, listed
 from ephys_snn.recording import Recording, ResponseWindows
-
-DEFAULTS = PathwaySettings()
 
 
 def add_options(parser: Options) -> None:
@@ -46,7 +45,8 @@ def add_options(parser: Options) -> None:
 def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Namespace
             ) -> PipelineResult:
     """Pathways in weights and in activity, and how much they prefer their class."""
-    from ephys_snn.analysis.pathways.figures import plot_pathways, plot_preference
+    from ephys_snn.analysis.pathways.figures.area_columns import plot_pathways
+    from ephys_snn.analysis.pathways.figures.preference import plot_preference
 
     settings = PathwaySettings(
         k=args.k, n_permutations=args.permutations,

@@ -198,17 +198,15 @@ def excitatory_weights(recording: Recording, source: str, target: str, onto_all:
 
 
 def structural_pathways(recording: Recording, responses: Responses,
-                        settings: PathwaySettings
-                        ) -> tuple[Pathways, list[Effects], tuple[str, ...]]:
+                        settings: PathwaySettings) -> tuple[Pathways, dict[str, Effects]]:
     """Members chosen by the weights, evaluated in all trials.
 
     Returns
     -------
     pathways : Pathways
         With all areas of the recording.
-    effects : list of Effects
-    traced : tuple of str
-        The areas of `effects`, a chain that the output area follows.
+    effects : dict of str to Effects
+        Of the areas of a chain that the output area follows, in their order.
 
     Raises
     ------
@@ -226,25 +224,24 @@ def structural_pathways(recording: Recording, responses: Responses,
                          f"{listed(sort_labels(responses.label), 10)}; choose the labels with "
                          "--label")
     traced = _traced_areas(recording, chain)
-    effects = pathway_effects(
+    effects = dict(zip(traced, pathway_effects(
         [excitatory_weights(recording, source, target, onto_all=target == chain[-1])
-         for source, target in itertools.pairwise([*traced, chain[-1]])], settings.k)
-    by_area = dict(zip(traced, effects, strict=True))
+         for source, target in itertools.pairwise([*traced, chain[-1]])], settings.k), strict=True))
     areas = []
     for area in recording.areas:
-        if area in by_area:
+        if area in effects:
             following = chain[chain.index(area) + 1]
-            notes = _structural_notes(by_area[area], by_area.get(following), following, sizes,
+            notes = _structural_notes(effects[area], effects.get(following), following, sizes,
                                       settings.k)
             units = recording.units_in(area, "excitatory")
             areas.append(evaluated_area(
-                area, "excitatory", units, by_area[area].effect, by_area[area].member,
+                area, "excitatory", units, effects[area].effect, effects[area].member,
                 activity_of(responses, units, settings.activity), code, notes))
         else:
             note = _untraced_note(recording, area, chain, traced)
             areas.append(_untraced_area(recording, area, len(classes), len(code), note))
-    return (Pathways("structural", classes, code, tuple(areas), recording.units_in(chain[-1])),
-            effects, traced)
+    output = recording.units_in(chain[-1])
+    return Pathways("structural", classes, code, tuple(areas), output), effects
 
 
 def _traced_areas(recording: Recording, chain: tuple[str, ...]) -> tuple[str, ...]:

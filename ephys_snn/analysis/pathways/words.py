@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.depth_trend import ONE_RECORDING
-from ephys_snn.analysis.pathways.members import SIGNIFICANT_Q, Pathways, PathwaySettings
+from ephys_snn.analysis.pathways.members import Pathways, PathwaySettings
 from ephys_snn.analysis.pathways.pathways import PathwayResult
+from ephys_snn.analysis.statistics import SIGNIFICANT_Q
 
 FEW_TRIALS = 5  # of a class, in the half that evaluates: below, activity is hardly known
 SATURATED = 0.9  # active in so many trials, a unit can hardly be more active for any class

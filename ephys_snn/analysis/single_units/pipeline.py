@@ -11,8 +11,9 @@ from ephys_snn.analysis.pipeline import Addition, Options
 from ephys_snn.analysis.results import PipelineResult
 from ephys_snn.analysis.single_units.baseline import Baseline, baseline_windows
 from ephys_snn.analysis.single_units.psth import bin_edges, measure_psth, tabulate
-from ephys_snn.analysis.single_units.responsiveness import LEVEL, analyse_responsiveness
+from ephys_snn.analysis.single_units.responsiveness import analyse_responsiveness
 from ephys_snn.analysis.single_units.variability import unit_variability
+from ephys_snn.analysis.statistics import SIGNIFICANT_Q
 from ephys_snn.analysis.words import name_of
 from ephys_snn.cli import names
 from ephys_snn.errors import InputError
@@ -69,15 +70,15 @@ def _baseline(recording: Recording, windows: ResponseWindows, args: argparse.Nam
 
 def _summarise(recording: Recording, table: pd.DataFrame, baseline: Baseline) -> list[str]:
     tested = table[table["q_value"].notna()]
-    significant = tested[tested["q_value"] < LEVEL]
+    effect = tested.loc[tested["q_value"] < SIGNIFICANT_Q, "effect_size"]
+    for_some_class = int((table["class_q_value"] < SIGNIFICANT_Q).sum())
     sentences = [
-        f"Responsiveness: of {len(tested)} units, "
-        f"{int((significant['effect_size'] > 0).sum())} spike more and "
-        f"{int((significant['effect_size'] < 0).sum())} less in the response than in windows of "
-        f"the same length in the baseline from {baseline.start:g} to {baseline.stop:g} ms "
-        f"(q < {LEVEL:g}; in each of {table['n_trials'].iloc[0]} trials another window taken for "
-        f"the response at random), {int((table['class_q_value'] < LEVEL).sum())} spike more in "
-        "the response to some class (the largest class against the largest of such choices)."]
+        f"Responsiveness: of {len(tested)} units, {int((effect > 0).sum())} spike more and "
+        f"{int((effect < 0).sum())} less in the response than in windows of the same length in "
+        f"the baseline from {baseline.start:g} to {baseline.stop:g} ms (q < {SIGNIFICANT_Q:g}; in "
+        f"each of {table['n_trials'].iloc[0]} trials another window taken for the response at "
+        f"random), {for_some_class} spike more in the response to some class (the largest class "
+        "against the largest of such choices)."]
     known = table[table["latency_ms"].notna()]
     if len(known):
         sentences.append(
@@ -103,7 +104,7 @@ def _warnings(table: pd.DataFrame, baseline: Baseline) -> list[str]:
         limits.append(f"responsiveness: in {n_cut} trials the response is longer than the "
                       f"baseline; its first {baseline.stop - baseline.start:g} ms are tested")
     tested, least = int(table["p_value"].notna().sum()), 2 / (table["n_permutations"].iloc[0] + 1)
-    together = int(np.ceil(tested * least / LEVEL))
+    together = int(np.ceil(tested * least / SIGNIFICANT_Q))
     if together > 1:
         limits.append(f"responsiveness: p is at least {least:.2g}, so among {tested} units no "
                       f"fewer than {together} can be significant together")

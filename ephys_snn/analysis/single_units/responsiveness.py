@@ -27,14 +27,13 @@ from scipy import sparse
 
 from ephys_snn.analysis.single_units.baseline import ROUNDING, Baseline
 from ephys_snn.analysis.single_units.response_latency import response_latencies
-from ephys_snn.analysis.statistics import false_discovery_q
+from ephys_snn.analysis.statistics import SIGNIFICANT_Q, false_discovery_q
 from ephys_snn.recording import Recording, ResponseWindows
 
 MIN_PERMUTATIONS = 1999
 WORK = 3e9  # additions; more permutations are done up to so many
 CHUNK = 1 << 22  # choices of a window at a time
 MOST_WINDOWS = 20  # of a baseline
-LEVEL = 0.05  # of q, for a unit to be responsive and to have a latency
 
 
 class EqualWindows(NamedTuple):
@@ -162,7 +161,7 @@ def analyse_responsiveness(recording: Recording, windows: ResponseWindows, basel
              ((before.count, baseline.windows.durations[both].sum()),
               (after.count, response.durations[both].sum()))]
     effect = effect_size(compared)
-    more = (q_value < LEVEL) & (effect > 0), class_q_value < LEVEL
+    more = (q_value < SIGNIFICANT_Q) & (effect > 0), class_q_value < SIGNIFICANT_Q
     found = response_latencies(recording, response, before.count, after, baseline, more, rng)
     units = recording.units
     return pd.DataFrame({

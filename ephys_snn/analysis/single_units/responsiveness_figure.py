@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ephys_snn.analysis.single_units.responsiveness import LEVEL
+from ephys_snn.analysis.statistics import SIGNIFICANT_Q
 from ephys_snn.analysis.style import NULL_COLOR, figure_style, new_figure
 
 KINDS = {"more": "#D55E00", "less": "#0072B2", "neither": NULL_COLOR}
@@ -36,7 +36,7 @@ def plot_responsiveness(table: pd.DataFrame, areas: Sequence[str], title: str) -
 
 
 def _draw_rates(axes: Axes, table: pd.DataFrame) -> None:
-    significant = table["q_value"] < LEVEL
+    significant = table["q_value"] < SIGNIFICANT_Q
     kind = np.where(~significant, "neither", np.where(table["effect_size"] > 0, "more", "less"))
     highest = max(1.0, table[["baseline_rate_hz", "response_rate_hz"]].max().max())
     for name in ("neither", "less", "more"):
@@ -52,7 +52,7 @@ def _draw_rates(axes: Axes, table: pd.DataFrame) -> None:
         axis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("baseline (spikes/s; linear below 1)")
     axes.set_ylabel("response (spikes/s; linear below 1)")
-    axes.set_title(f"a  Rates of units (q < {LEVEL:g} is significant)")
+    axes.set_title(f"a  Rates of units (q < {SIGNIFICANT_Q:g} is significant)")
     axes.legend(loc="upper left")
 
 

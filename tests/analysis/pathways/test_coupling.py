@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ephys_snn.analysis.pathways import coupling
-from ephys_snn.analysis.pathways.links import unit_variabilities
+from ephys_snn.analysis.pathways.links import residuals_of_areas
 from ephys_snn.analysis.surrogates import ExchangeableSpikes
 from ephys_snn.recording import Recording, Trials, Units, decision_windows, epoch_windows
 
@@ -58,7 +58,7 @@ def test_noise_correlation_is_pearson_within_classes():
     target = rng.poisson(1.0, (150, 3)) + 5 * code[:, None]
     source[:, 0] += common
     target[:, 0] += common
-    found = coupling.noise_correlation(*(coupling.unit_variability(
+    found = coupling.noise_correlation(*(coupling.count_residuals(
         spikes_of(counts, code, rng), code, np.arange(150)) for counts in (source, target)), rng)
     residuals = [values - np.array([values[code == c].mean(axis=0) for c in range(3)])[code]
                  for values in (source, target)]
@@ -118,7 +118,7 @@ def test_independent_units_are_not_linked(block_trials, made):
         recording, dense = independent_units(rng, **made)
         windows = decision_windows(recording.trials) if "decide" in made \
             else epoch_windows(recording.trials)
-        found = coupling.noise_correlation(*unit_variabilities(
+        found = coupling.noise_correlation(*residuals_of_areas(
             recording, windows, [recording.units_in(area) for area in "AB"], np.arange(200),
             block_trials), rng, 200)
         for kind, p in p_values.items():

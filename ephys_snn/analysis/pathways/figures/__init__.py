@@ -1,0 +1,1 @@
+"""Figures of pathways: the pathways themselves, and their preference by area."""
