@@ -13,7 +13,7 @@ import pandas as pd
 
 from ephys_snn.analysis.depth_trend import DepthTrend, depth_trend
 from ephys_snn.analysis.information.contrasts import NO_CONTRAST, contrast
-from ephys_snn.analysis.information.entropy import entropy
+from ephys_snn.analysis.information.entropy import activity_entropy
 from ephys_snn.analysis.information.unit_information import UnitInformation
 from ephys_snn.analysis.statistics import (
     MIN_SAMPLE,
@@ -82,29 +82,26 @@ def _describe(units: pd.DataFrame) -> dict[str, float]:
     gain = units["information_gain"].to_numpy()
     corrected, relative, uncertainty = (units[column].dropna().to_numpy()
                                         for column in MEASURES.values())
-    mean_low, mean_high = mean_interval(gain)
-    corrected_low, corrected_high = mean_interval(corrected)
-    relative_low, relative_high = mean_interval(relative)
-    uncertainty_low, uncertainty_high = mean_interval(uncertainty)
     return {
         "mean": mean_of(gain), "median": np.median(gain) if len(gain) else np.nan,
         "fraction_above_0.9": mean_of(gain > CLASS_SPECIFIC),
         "mean_corrected": mean_of(corrected),
         "fraction_significant": mean_of(units["q_value"] < SIGNIFICANT_Q),
-        "mean_low": mean_low, "mean_high": mean_high,
-        "mean_corrected_low": corrected_low, "mean_corrected_high": corrected_high,
+        **_interval("mean", gain), **_interval("mean_corrected", corrected),
         "mean_chance": mean_of(units["information_gain_chance"]),
         "mean_max": mean_of(units["information_gain_max"]),
         "mean_mutual_information_bits": mean_of(units["mutual_information_bits"]),
         "fraction_significant_mutual_information": mean_of(
             units["mutual_information_q_value"] < SIGNIFICANT_Q),
         "fraction_significant_spike_count": mean_of(units["spike_count_q_value"] < SIGNIFICANT_Q),
-        "mean_relative": mean_of(relative),
-        "mean_relative_low": relative_low, "mean_relative_high": relative_high,
+        "mean_relative": mean_of(relative), **_interval("mean_relative", relative),
         "mean_uncertainty_coefficient": mean_of(uncertainty),
-        "mean_uncertainty_coefficient_low": uncertainty_low,
-        "mean_uncertainty_coefficient_high": uncertainty_high,
+        **_interval("mean_uncertainty_coefficient", uncertainty),
     }
+
+
+def _interval(mean: str, values: np.ndarray) -> dict[str, float]:
+    return dict(zip((f"{mean}_low", f"{mean}_high"), mean_interval(values), strict=True))
 
 
 def _test_means(information: UnitInformation, members: np.ndarray) -> dict[str, float]:
@@ -112,8 +109,7 @@ def _test_means(information: UnitInformation, members: np.ndarray) -> dict[str, 
     units = information.units.iloc[members]
     column = np.searchsorted(np.flatnonzero(information.used), members)
     span = (units["information_gain_max"] - units["information_gain_chance"]).to_numpy()
-    n_active = units["n_active"].to_numpy()
-    uncertainty = entropy(np.stack([n_active, information.n_trials - n_active], axis=1))
+    uncertainty = activity_entropy(units["n_active"].to_numpy(), information.n_trials)
     p_values = {}
     for name, measure, observed, null, unit in (
             ("mean_relative", "relative_information_gain", "information_gain",

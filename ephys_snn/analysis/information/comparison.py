@@ -21,7 +21,6 @@ Measure = Callable[[Recording, ResponseWindows, int], UnitInformation]
 class Comparison(NamedTuple):
     """A recording and its control at equal numbers of trials."""
 
-    recording: Recording
     windows: ResponseWindows
     information: UnitInformation
     control: Recording
@@ -40,7 +39,7 @@ def measure_control(recording: Recording, windows: ResponseWindows, information:
         windows = keep_windows(windows, ours)
         information = measure(recording, windows, 1)
     control_windows = keep_windows(control_windows, theirs)
-    return Comparison(recording, windows, information, control, control_windows,
+    return Comparison(windows, information, control, control_windows,
                       measure(control, control_windows, 2))
 
 

@@ -43,6 +43,7 @@ import numpy as np
 from ephys_snn.analysis.trial_subsets import stratified_quarters
 from ephys_snn.errors import InputError
 
+N_PARTITIONS = 10  # into quarters; more partitions, less spread
 HALVES = np.array([(0, 1), (2, 3), (0, 2), (1, 3), (0, 3), (1, 2)])  # of four quarters
 
 
@@ -70,6 +71,11 @@ def entropy(counts: np.ndarray) -> np.ndarray:
     total = counts.sum(axis=-1, dtype=float)  # float32 would break ties between equal entropies
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.log2(total) - n_log_n(counts).sum(axis=-1) / total
+
+
+def activity_entropy(n_active: np.ndarray, n_trials: int) -> np.ndarray:
+    """(unit,) H(a), entropy of being active in `n_active` trials or silent, bits."""
+    return entropy(np.stack([n_active, n_trials - n_active], axis=1))
 
 
 def information_gain(active_counts: np.ndarray, class_counts: np.ndarray) -> np.ndarray:
@@ -147,8 +153,8 @@ class MutualInformation(NamedTuple):
     extrapolated: np.ndarray
 
 
-def quadratic_extrapolation(response: np.ndarray, code: np.ndarray, rng: np.random.Generator,
-                            n_partitions: int = 10) -> MutualInformation:
+def quadratic_extrapolation(response: np.ndarray, code: np.ndarray, rng: np.random.Generator
+                            ) -> MutualInformation:
     """Mutual information extrapolated to infinitely many trials.
 
     The plug-in I(n) = I + a/n + b/n^2 is measured with all trials, with halves and with quarters
@@ -162,8 +168,6 @@ def quadratic_extrapolation(response: np.ndarray, code: np.ndarray, rng: np.rand
         Any discrete response: active or not, number of spikes, ...
     code : (trial,) int
         Index of the class of each trial.
-    n_partitions : int
-        More partitions, less spread.
 
     Raises
     ------
@@ -174,11 +178,11 @@ def quadratic_extrapolation(response: np.ndarray, code: np.ndarray, rng: np.rand
     if n_trials < 4:
         raise InputError("quadratic extrapolation needs at least 4 trials, a quarter of them each; "
                          f"got {n_trials}")
-    subset = stratified_quarters(code, n_partitions, rng) + 4 * np.arange(n_partitions)[:, None]
+    subset = stratified_quarters(code, N_PARTITIONS, rng) + 4 * np.arange(N_PARTITIONS)[:, None]
     plug_in, extrapolated = np.empty((2, response.shape[1]))
     for unit, responses in enumerate(response.T):
         values, value = np.unique(responses, return_inverse=True)
-        shape = (n_partitions, 4, len(values), n_classes)
+        shape = (N_PARTITIONS, 4, len(values), n_classes)
         cell = (subset * len(values) + value) * n_classes + code
         quarters = np.bincount(cell.ravel(), minlength=np.prod(shape)).reshape(shape)
         halves = quarters[:, HALVES].sum(axis=2)

@@ -26,7 +26,6 @@ BUSY = 0.5  # median fraction of active trials from which activity saturates
 def limits(recording: Recording, windows: ResponseWindows, information: UnitInformation,
            tables: Mapping[str, pd.DataFrame], args: argparse.Namespace) -> list[str]:
     """What limits it, and what could not be computed and why."""
-    label = recording.trials.label[windows.used]
     by_area = tables["information_gain_by_area"]
     return [*trials_left_out(windows),
             *_activity(information),
@@ -35,7 +34,7 @@ def limits(recording: Recording, windows: ResponseWindows, information: UnitInfo
             *_overcorrected(information),
             *_permutations(information),
             *Relabelling(args.block_trials, args.shift_labels).limits(information.n_trials),
-            *_crossed_annotations(recording, windows, label, args.within),
+            *_crossed_annotations(recording, windows, args.within),
             *_unused_units(by_area, information, args.min_active),
             *_notes(by_area, recording, tables["information_gain_excitatory_inhibitory"]),
             *_order_of_areas(recording)]
@@ -91,10 +90,11 @@ def _permutations(information: UnitInformation) -> list[str]:
             f"--permutations to {int(np.ceil(tested / SIGNIFICANT_Q))} to find a single one"]
 
 
-def _crossed_annotations(recording: Recording, windows: ResponseWindows, label: np.ndarray,
-                         within: str | None) -> list[str]:
+def _crossed_annotations(recording: Recording, windows: ResponseWindows, within: str | None
+                         ) -> list[str]:
     if within is not None:
         return []
+    label = recording.trials.label[windows.used]
     crossed = [key for key, values in recording.trials.annotations.items()
                if is_crossed(values[windows.used], label)]
     return [f"every class was shown at several values of '{key}': a unit that prefers one class "
@@ -105,11 +105,10 @@ def _crossed_annotations(recording: Recording, windows: ResponseWindows, label: 
 def is_crossed(values: np.ndarray, label: np.ndarray) -> bool:
     """Whether every class occurs at each of several values, often enough to be tested there."""
     value, code = (np.unique(each, return_inverse=True)[1] for each in (values, label))
-    if value.max() < 1 or (value.max() + 1) * (code.max() + 1) * FEW_TRIALS > len(label):
-        return False
-    trials = np.zeros((value.max() + 1, code.max() + 1), dtype=int)
-    np.add.at(trials, (value, code), 1)
-    return bool(trials.min() >= FEW_TRIALS)
+    n_values, n_classes = value.max() + 1, code.max() + 1
+    n_trials = np.unique(value * n_classes + code, return_counts=True)[1]
+    return bool(n_values > 1 and len(n_trials) == n_values * n_classes
+                and n_trials.min() >= FEW_TRIALS)
 
 
 def _unused_units(by_area: pd.DataFrame, information: UnitInformation, min_active: int

@@ -12,7 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from ephys_snn.analysis.information.entropy import entropy, information_gain, n_log_n
+from ephys_snn.analysis.information.entropy import (
+    activity_entropy,
+    entropy,
+    information_gain,
+    n_log_n,
+)
 from ephys_snn.analysis.statistics import permutation_p_value
 from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling, relabel
 from ephys_snn.cli import Progress, no_progress
@@ -55,8 +60,7 @@ def permuted_information(active: np.ndarray, code: np.ndarray, n_permutations: i
     """
     class_counts = np.bincount(code)
     null = PermutedInformation(*np.empty((2, n_permutations, active.shape[1])))
-    certain = entropy(class_counts) + entropy(np.stack([active.sum(axis=0), (~active).sum(axis=0)],
-                                                       axis=1))
+    certain = entropy(class_counts) + activity_entropy(active.sum(axis=0), len(code))
     values = active.T.astype(np.float32)  # sums stay exact below 2**24 trials
     for drawn, counts in permuted_sums(values, code, n_permutations, rng, relabelling, progress,
                                        strata):

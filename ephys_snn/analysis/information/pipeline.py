@@ -107,12 +107,8 @@ def _draw(recording: Recording, windows: ResponseWindows, information: UnitInfor
           tables: dict[str, pd.DataFrame], pair: Comparison | None, rng: np.random.Generator
           ) -> dict:
     """The figures; the gain is drawn over that of the control, from as many trials."""
-    from ephys_snn.analysis.information.bound_figure import plot_bound
-    from ephys_snn.analysis.information.figures import (
-        Control,
-        plot_activity_by_class,
-        plot_information_gain,
-    )
+    from ephys_snn.analysis.information.gain_figure import Control, plot_information_gain
+    from ephys_snn.analysis.information.unit_figures import plot_activity_by_class, plot_bound
 
     def title(what: str, shown: UnitInformation) -> str:
         return (f"{name_of(recording)}: {what} {len(information.classes)} classes in "

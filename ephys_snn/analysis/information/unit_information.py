@@ -15,8 +15,8 @@ import pandas as pd
 
 from ephys_snn.analysis.classes import class_sums, label_codes
 from ephys_snn.analysis.information.entropy import (
+    activity_entropy,
     correct_for_chance,
-    entropy,
     information_gain,
     largest_information_gain,
     quadratic_extrapolation,
@@ -227,7 +227,7 @@ def _unit_statistics(count: np.ndarray, code: np.ndarray, classes: tuple[str, ..
     chance = null.information_gain.mean(axis=0)
     n_active = active.sum(axis=0)
     most = largest_information_gain(n_active, class_counts)
-    uncertainty = entropy(np.stack([n_active, len(code) - n_active], axis=1))
+    uncertainty = activity_entropy(n_active, len(code))
     uncertainty[uncertainty == 0] = np.nan
     # Where units spike at most once, the number of spikes is their being active.
     counted = quadratic_extrapolation(count, code, rng) if (count > 1).any() else binary

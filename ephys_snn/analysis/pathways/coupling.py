@@ -91,7 +91,7 @@ class NoiseCorrelation(NamedTuple):
 
 
 def count_residuals(spikes: ExchangeableSpikes, repeats: np.ndarray, trial: np.ndarray,
-                     block_trials: int = 1) -> CountResiduals:
+                    block_trials: int = 1) -> CountResiduals:
     """Counts of the units of an area, beyond what is expected in windows as long.
 
     Parameters

@@ -1,18 +1,16 @@
-"""Information gain by area and cell type, and what every unit is active for."""
+"""Information gain by area and cell type: distributions over units, and means beyond chance."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 
 from ephys_snn.analysis.information.unit_information import UnitInformation
 from ephys_snn.analysis.style import (
@@ -26,8 +24,6 @@ from ephys_snn.recording import Recording
 
 FEW_UNITS = 25  # so many are drawn as points, more as a histogram
 BIN_WIDTH = 0.05
-MAX_PANELS = 5  # heat maps side by side
-MAX_CLASS_TICKS = 12
 
 
 class Control(NamedTuple):
@@ -131,8 +127,7 @@ def _plot_distribution(axes: Axes, x: float, gain: np.ndarray, width: float, col
         axes.plot(x + width * rng.uniform(-0.2, 0.2, len(gain)), gain, "o", markersize=3.5,
                   color=color, alpha=0.7, markeredgewidth=0)
         return
-    low, counts = _histogram(gain)
-    half = 0.46 * width * counts / counts.max()
+    low, half = _histogram(gain, width)
     axes.barh(low, 2 * half, height=BIN_WIDTH, left=x - half, align="edge", color=color,
               alpha=0.75, linewidth=0)
 
@@ -140,21 +135,20 @@ def _plot_distribution(axes: Axes, x: float, gain: np.ndarray, width: float, col
 def _outline_distribution(axes: Axes, x: float, gain: np.ndarray, width: float) -> None:
     if not len(gain):
         return
-    low, counts = _histogram(gain)
-    half = 0.46 * width * counts / counts.max()
-    some = counts > 0
+    low, half = _histogram(gain, width)
+    some = half > 0
     axes.barh(low[some], 2 * half[some], height=BIN_WIDTH, left=x - half[some], align="edge",
               facecolor="none", edgecolor=CONTROL_COLOR, linewidth=0.8, zorder=3)
     axes.plot(x, gain.mean(), "s", markersize=4, color=CONTROL_COLOR, markeredgecolor="white",
               markeredgewidth=0.6, zorder=5)
 
 
-def _histogram(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lower edges and counts of bins, of which the last contains 1."""
+def _histogram(gain: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lower edges of bins, of which the last contains 1, and half the lengths of their bars."""
     lowest = np.floor(min(gain.min(), 0) / BIN_WIDTH) * BIN_WIDTH
     edges = np.arange(round((1 - lowest) / BIN_WIDTH) + 1) * BIN_WIDTH + lowest
     counts, _ = np.histogram(np.minimum(gain, 1), edges)
-    return edges[:-1], counts
+    return edges[:-1], 0.46 * width * counts / counts.max()
 
 
 def _plot_means(axes: Axes, by_area: pd.DataFrame, areas: list[str], areas_ordered: bool,
@@ -215,87 +209,3 @@ def _legend(by_area: pd.DataFrame, areas: list[str], control: Control | None) ->
                               linestyle="--", markerfacecolor="white", linewidth=1.3,
                               label=f"control: {control.name} (outlines, dashed)"))
     return handles
-
-
-def plot_activity_by_class(recording: Recording, information: UnitInformation, title: str
-                           ) -> Figure:
-    """Heat maps, one per area: the activity of every unit by class, sorted by preferred class.
-
-    Units are sorted by one random half of the trials and shown with the other, so that the
-    diagonal is theirs and not the sorting's.
-    """
-    areas = [area for area in recording.areas
-             if information.used[recording.units_in(area)].any()]
-    n_columns = min(len(areas), MAX_PANELS) or 1
-    n_rows = -(-len(areas) // n_columns) or 1
-    width = max(6.0, 2.15 * n_columns + 1.0)
-    with figure_style():
-        figure = new_figure(width, 3.9 * n_rows + 0.8)
-        panels = figure.subplots(n_rows, n_columns, squeeze=False)
-        image = None
-        for axes, area in zip(panels.flat, areas, strict=False):
-            image = _plot_heat_map(axes, recording, information, area)
-        for axes in panels.flat[len(areas):]:
-            axes.set_axis_off()
-        if image is None:
-            panels[0, 0].text(0.5, 0.5, "no unit is active in enough trials", ha="center")
-        else:
-            bar = figure.colorbar(image, ax=panels, shrink=0.6, aspect=30, pad=0.02)
-            bar.set_label("fraction of the trials of a class in which the unit is active")
-        lines = (title, "units sorted by the class they prefer in one half of the trials, "
-                 "shown with the other half")
-        figure.suptitle("\n".join(fill(line, int(13 * width)) for line in lines),
-                        x=0.01, ha="left")
-        types = _known_types(recording, areas)
-        if types:
-            figure.legend(handles=[Patch(color=cell_type_color(t), label=t) for t in types],
-                          loc="outside lower center", ncols=len(types))
-    return figure
-
-
-def _known_types(recording: Recording, areas: list[str]) -> list[str]:
-    return list(dict.fromkeys(t for area in areas for t in recording.cell_types_in(area)
-                              if t != "all"))
-
-
-def _plot_heat_map(axes: Axes, recording: Recording, information: UnitInformation, area: str
-                   ) -> AxesImage:
-    members = recording.units_in(area)
-    used = members[information.used[members]]
-    order = used[sort_units(recording.units.cell_type[used], information.activity[0, used])]
-    image = axes.imshow(information.activity[1, order], aspect="auto", vmin=0, vmax=1,
-                        cmap="magma_r", interpolation="nearest")
-    n_classes = len(information.classes)
-    for row, unit in enumerate(order):
-        cell_type = recording.units.cell_type[unit]
-        if cell_type:
-            axes.add_patch(Rectangle((-0.5 - 0.055 * n_classes, row - 0.5), 0.04 * n_classes, 1,
-                                     color=cell_type_color(cell_type), linewidth=0,
-                                     clip_on=False))
-    shown = np.arange(0, n_classes, -(-n_classes // MAX_CLASS_TICKS))
-    names = [information.classes[i] for i in shown]
-    tall = max(map(len, names)) * len(names) > 22
-    axes.set_xticks(shown, names, rotation=90 if tall else 0)
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-    axes.set_title(f"{area}\n", pad=2)
-    axes.annotate(f"{len(used)} of {len(members)} units", (0, 1), xytext=(0, 3),
-                  xycoords="axes fraction", textcoords="offset points", fontsize=7.5)
-    axes.set_xlabel("class")
-    return image
-
-
-def sort_units(cell_type: np.ndarray, activity: np.ndarray) -> np.ndarray:
-    """Order of units: by cell type, then preferred class, then how active they are for it.
-
-    Parameters
-    ----------
-    cell_type : (unit,) str
-    activity : (unit, class) float
-        nan where there are no trials.
-    """
-    activity = np.where(np.isnan(activity), -1, activity)
-    kinds = {kind: rank for rank, kind in enumerate(dict.fromkeys(sorted(
-        cell_type, key=lambda kind: (kind != "excitatory", kind == "", kind))))}
-    return np.lexsort((-activity.max(axis=1, initial=-1), activity.argmax(axis=1),
-                       [kinds[kind] for kind in cell_type]))
