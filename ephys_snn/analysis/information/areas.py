@@ -126,6 +126,7 @@ def _test_means(information: UnitInformation, members: np.ndarray) -> dict[str, 
 
 
 def mean_of(values) -> float:
+    """Mean; nan of nothing."""
     return float(np.mean(values)) if len(values) else np.nan
 
 
@@ -137,6 +138,7 @@ def unit_values(recording: Recording, information: UnitInformation, measure: str
 
 
 def few_units(values: np.ndarray, others: np.ndarray) -> str:
+    """Why there is no interval of a difference; '' where there is one."""
     return FEW_UNITS if min(len(values), len(others)) < MIN_SAMPLE else ""
 
 

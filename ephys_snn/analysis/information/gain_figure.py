@@ -82,6 +82,10 @@ def drawn_types(by_area: pd.DataFrame, area: str) -> list[str]:
     return known if apart == together else [*known, "all"]
 
 
+def _all_types(by_area: pd.DataFrame, areas: list[str]) -> list[str]:
+    return list(dict.fromkeys(t for area in areas for t in drawn_types(by_area, area)))
+
+
 def _plot_distributions(axes: Axes, recording: Recording, information: UnitInformation,
                         by_area: pd.DataFrame, areas: list[str], control: Control | None) -> None:
     rng = np.random.default_rng(0)  # for the jitter of points alone
@@ -153,7 +157,7 @@ def _histogram(gain: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _plot_means(axes: Axes, by_area: pd.DataFrame, areas: list[str], areas_ordered: bool,
                 control: Control | None) -> None:
-    types = list(dict.fromkeys(t for area in areas for t in drawn_types(by_area, area)))
+    types = _all_types(by_area, areas)
     tables = [by_area] if control is None else [control.by_area, by_area]
     axes.axhline(0, color=NULL_COLOR, linewidth=0.8, zorder=0)
     for table in tables:
@@ -193,7 +197,7 @@ def _name_areas(axes: Axes, areas: list[str]) -> None:
 
 
 def _legend(by_area: pd.DataFrame, areas: list[str], control: Control | None) -> list:
-    types = list(dict.fromkeys(t for area in areas for t in drawn_types(by_area, area)))
+    types = _all_types(by_area, areas)
     handles = [Patch(color=cell_type_color(t), alpha=0.75,
                      label="all units" if t == "all" else t) for t in types]
     handles += [

@@ -56,7 +56,7 @@ def test_relabelled_p_values_keep_runs_of_labels_together():
 
 
 def test_members_are_evaluated_in_the_trials_that_did_not_choose_them():
-    """A unit that tells the class in the choosing half only is a member without preference."""
+    """A unit that prefers a class in the choosing half only is a member without preference."""
     rng = np.random.default_rng(0)
     labels, chosen_by = np.arange(80) % 2, np.arange(80) < 40
     times = np.where(rng.random((80, 6)) < 0.5, 1.0, np.inf)

@@ -91,12 +91,6 @@ def test_members_that_share_their_drive_prefer_no_class():
     assert np.mean(np.array(p_values) <= 0.05) < 0.12 < np.mean(np.array(of_sets) <= 0.05)
 
 
-def test_overlap_is_the_mean_jaccard_index():
-    member = np.array([[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]], dtype=bool)
-    np.testing.assert_allclose(overlap_with_others(member), [(1 / 3 + 0) / 2, (1 / 3) / 2, 0])
-    assert np.isnan(overlap_with_others(np.zeros((2, 3), dtype=bool))).all()
-
-
 def test_held_out_preference_of_chance_members_is_not_significant():
     """Members that chance chose in one half do not prefer their class in the other."""
     rng = np.random.default_rng(5)
