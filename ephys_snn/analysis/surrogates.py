@@ -71,10 +71,10 @@ def permute_within(group: np.ndarray, rng: np.random.Generator, n_orders: int = 
 
 def _permute_blocks(members: np.ndarray, rng: np.random.Generator, block_trials: int
                     ) -> np.ndarray:
-    # A random rotation first, so that the borders of the blocks differ between permutations.
-    rotated = np.roll(members, rng.integers(len(members)))
-    blocks = np.split(rotated, np.arange(block_trials, len(members), block_trials))
-    return np.concatenate([blocks[i] for i in rng.permutation(len(blocks))])
+    # Blocks as long as the runs of labels keep their borders, and so do the runs; a rest that is
+    # shorter than a block stays where it is, or it would shift the borders of the others.
+    whole = members[:len(members) // block_trials * block_trials].reshape(-1, block_trials)
+    return np.concatenate([rng.permutation(whole).ravel(), members[whole.size:]])
 
 
 # --- labels --------------------------------------------------------------------------------------

@@ -85,6 +85,15 @@ def test_blocks_and_shifts_keep_neighbours_together():
     assert max(changes(Relabelling(shift=True))) <= 2
 
 
+def test_blocks_as_long_as_runs_keep_the_runs():
+    runs = np.repeat([0, 1, 2, 0, 1], 4)
+    labels = np.append(runs, [2, 2])
+    for seed in range(20):
+        moved = relabel(labels, np.random.default_rng(seed), Relabelling(4))
+        assert (moved[:20].reshape(-1, 4) == moved[:20:4, None]).all()
+        assert moved[20:].tolist() == [2, 2]
+
+
 def test_every_shift_along_the_session_is_as_likely_that_by_nothing_too():
     rng = np.random.default_rng(0)
     first = [relabel(np.arange(6), rng, Relabelling(shift=True))[0] for _ in range(3000)]
