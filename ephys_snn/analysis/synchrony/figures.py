@@ -12,14 +12,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ephys_snn.analysis.style import NULL_COLOR, cell_type_color, figure_style, new_figure
 from ephys_snn.analysis.synchrony.elephant_measures import MAX_PAIRS, Curves
+from ephys_snn.analysis.synchrony.words import ALPHA
 from ephys_snn.pulse_packets import MIN_ACTIVE
 from ephys_snn.recording import Recording, ResponseWindows
 
 MAX_RASTER_UNITS = 100  # of one area, drawn evenly among its units
 MAX_RASTER_ROWS = 120  # where few units are shown over many trials
 FEW_UNITS = 20  # in all areas; so many are shown over many trials rather than in one
-ALPHA = 0.05
-AREA_COLORS = "viridis"
 
 
 def plot_synchrony(recording: Recording, windows: ResponseWindows, table: pd.DataFrame,
@@ -63,11 +62,12 @@ def plot_elephant(curves: dict[str, Curves], table: pd.DataFrame, title: str) ->
         figure = new_figure(13, 7)
         figure.suptitle(title, fontsize=10.5)
         rate, contrast, correlogram, bars = figure.subplots(2, 2).ravel()
-        palette = mpl.colormaps[AREA_COLORS](np.linspace(0, 0.9, max(1, len(curves))))
-        colors = dict(zip(curves, palette, strict=False))
+        colors = dict(zip(curves, mpl.colormaps["viridis"](np.linspace(0, 0.9, len(curves))),
+                          strict=True))
+        rates = []
         for area, curve in curves.items():
             color = colors[area]
-            rate.plot(curve.time, curve.rate, color=color, label=area, drawstyle="steps-mid", lw=1)
+            rates += rate.plot(curve.time, curve.rate, color=color, drawstyle="steps-mid", lw=1)
             contrast.plot(curve.scale, curve.contrast, color=color, lw=1.5)
             correlogram.plot(curve.lag, curve.correlogram, color=color, lw=1.2)
             if len(curve.contrast_shuffled):
@@ -85,7 +85,7 @@ def plot_elephant(curves: dict[str, Curves], table: pd.DataFrame, title: str) ->
                   Line2D([], [], color="k", lw=1, ls=":",
                          label=f"responses shuffled across trials of a {_within(table)}")]
         if curves:
-            rate.legend(title="area", ncols=1 + len(curves) // 5)
+            rate.legend(rates, list(curves), title="area", ncols=1 + len(curves) // 5)
         else:
             _say(rate, "no area can respond before\nits own decision")
         contrast.legend(handles=styles, loc="upper left")
@@ -259,7 +259,8 @@ def _draw_width(axes: Axes, table: pd.DataFrame, column: str, tested: str, kinds
         # Surrogate widths belong to the trials of the nulls, hence drawn by their ratio.
         for null, marker, size in (("shuffled", "_", 11), ("dithered", "x", 6)):
             ratio = rows[f"{null}_{tested}_ratio"].to_numpy(dtype=float)
-            axes.plot(x, width / ratio, marker=marker, ms=size, mew=2 if marker == "_" else 1.3,
+            null_width = np.divide(width, ratio, out=np.full(len(x), np.nan), where=ratio > 0)
+            axes.plot(x, null_width, marker=marker, ms=size, mew=2 if marker == "_" else 1.3,
                       ls="none", color=color, alpha=0.4)
         axes.errorbar(x, width, rows[f"{column}_sem_ms"].to_numpy(dtype=float), color=color,
                       lw=1.3, ls="-" if ordered else "none", zorder=3)

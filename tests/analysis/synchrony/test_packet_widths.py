@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from builders import analysis_options, planted, recording_of_layers
+from builders import analysis_options, make_recording, planted, recording_of_layers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -465,6 +465,16 @@ def test_real_recordings_from_the_command_line(shared, tmp_path, capsys, name):
     said = capsys.readouterr().err
     if limit is not None:
         assert limit in said
+
+
+@pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("area", ["", "_"])  # Matplotlib leaves such names out of a legend
+def test_an_area_without_a_name_whose_units_fire_at_once_is_drawn(area):
+    onset = 100.0 * np.arange(4)
+    recording = make_recording([onset + 10.0] * 6, onset, area=[area] * 6)
+    figures = PIPELINE.analyse(recording, epoch_windows(recording.trials), options()).figures
+    legend = figures["synchrony_elephant"].axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == [area]
 
 
 @pytest.mark.parametrize("argv", [("--dither", "0"), ("--dither", "nan"), ("--surrogates", "0"),

@@ -64,9 +64,11 @@ def _draw_occurrences(axes: Axes, found: AreaPatterns, pattern: Pattern, names: 
                   marker="|", ms=4, color=SPIKE_COLOR, zorder=1)
     colors = class_colors(len(pattern.unit))
     beside = np.linspace(0.25, -0.25, len(pattern.unit))  # else simultaneous spikes hide each other
-    for unit, lag, color, offset in zip(pattern.unit, pattern.lag, colors, beside, strict=True):
-        axes.plot(begin + width * (first + lag + 0.5), np.arange(len(trial)) + offset, ls="none",
-                  marker="o", ms=3.5, color=color, label=names[unit], zorder=2)
+    spikes = []
+    for lag, color, offset in zip(pattern.lag, colors, beside, strict=True):
+        spikes += axes.plot(begin + width * (first + lag + 0.5), np.arange(len(trial)) + offset,
+                            ls="none", marker="o", ms=3.5, color=color, zorder=2)
     axes.set(xlabel="time after onset (ms)", ylabel="occurrence",
              ylim=(-0.7, 1.3 * len(trial)))  # room for the legend
-    axes.legend(title="unit", ncols=1 + len(pattern.unit) // 6, loc="upper right")
+    axes.legend(spikes, [names[unit] for unit in pattern.unit], title="unit",
+                ncols=1 + len(pattern.unit) // 6, loc="upper right")
