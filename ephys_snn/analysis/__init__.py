@@ -11,12 +11,7 @@ from ephys_snn.analysis.control import add_compare_option, open_control
 from ephys_snn.analysis.depth_trend import ONE_RECORDING
 from ephys_snn.analysis.pipeline import Addition, Pipeline, StudyColumns
 from ephys_snn.analysis.results import PipelineResult, provenance, results_folder, write_results
-from ephys_snn.analysis.runner import (
-    analyse_besides,
-    analysis_parser,
-    results_path,
-    run,
-)
+from ephys_snn.analysis.runner import analyse_besides, analysis_parser, results_path, run
 from ephys_snn.analysis.statistics import (
     MIN_SAMPLE,
     difference_interval,

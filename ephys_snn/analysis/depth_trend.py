@@ -5,7 +5,7 @@ not: that areas differ in any way, a trend or not, would be enough to make order
 significant. Four areas are the fewest whose orders allow p < 0.05.
 
 Areas of one network or one animal are still one network or animal. What its kind does, a sample
-of recordings tells (`ephys_snn.report.study`).
+of recordings shows (`ephys_snn.report.study`).
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ephys_snn.errors import InputError
 from ephys_snn.recording import Recording, ResponseWindows
@@ -181,10 +182,6 @@ def exchange_latencies(latency: np.ndarray, group: np.ndarray, rng: np.random.Ge
         inf where a unit is silent.
     group : (trial,) int
         From `exchangeable_groups`, none negative.
-
-    Returns
-    -------
-    (trial, unit) float, ms
     """
     stratum = 2 * group[:, None] + np.isinf(latency)
     place = np.argsort(stratum, axis=0, kind="stable")
@@ -236,10 +233,8 @@ def exchange_windows(recording: Recording, windows: ResponseWindows) -> Response
     class (but not beyond their trial), exchanged, and then cut off at the end of the window of
     the trial that they came to.
     """
-    longest = np.full(len(windows.start), np.nan)
-    for label in recording.trials.classes:
-        members = windows.used & (recording.trials.label == label)
-        longest[members] = windows.durations[members].max(initial=0.0)
+    of_class = pd.Series(windows.durations).groupby(recording.trials.label)
+    longest = of_class.transform("max").to_numpy()
     trial_stop = recording.trials.onset + recording.trials.duration
     limit = np.where(trial_stop > windows.stop, trial_stop, windows.stop)
     return windows._replace(stop=np.minimum(windows.start + longest, limit))
@@ -272,15 +267,9 @@ class ExchangeableSpikes(NamedTuple):
     @classmethod
     def observe(cls, recording: Recording, windows: ResponseWindows, units: np.ndarray,
                 trials: np.ndarray, group: np.ndarray) -> ExchangeableSpikes:
-        """The spikes of some units in some trials, in `exchange_windows`.
+        """The spikes of units (unit,) int in trials (trial,) int, in `exchange_windows`.
 
-        Parameters
-        ----------
-        units : (unit,) int
-        trials : (trial,) int
-            Indices into ``recording.trials``.
-        group : (trial,) int
-            Of these trials.
+        `trials` are indices into ``recording.trials``, `group` is theirs.
         """
         seen, onset = exchange_windows(recording, windows), windows.onset[trials]
         spikes = recording.window_spikes(seen.start[trials], seen.stop[trials], units)
@@ -293,9 +282,13 @@ class ExchangeableSpikes(NamedTuple):
         trial = permute_within(self.group, rng, 1 if together else self.n_units)
         return trial[0, self.trial] if together else trial[self.unit, self.trial]
 
+    def inside(self, trial: np.ndarray) -> np.ndarray:
+        """(spike,) bool, which spikes have a place in the windows of these trials, (spike,) int."""
+        return self.latency < self.stop[trial]
+
     def count(self, trial: np.ndarray) -> np.ndarray:
         """(trial, unit) int, spikes inside each trial's own window, were they in these trials."""
-        inside = self.latency < self.stop[trial]
+        inside = self.inside(trial)
         cell = trial[inside] * self.n_units + self.unit[inside]
         return np.bincount(cell, minlength=len(self.stop) * self.n_units).reshape(
             len(self.stop), self.n_units)
@@ -342,10 +335,6 @@ def shift_in_windows(times: np.ndarray, response: np.ndarray, start: np.ndarray,
     response : (spike,) int
         Which response each belongs to, from 0.
     largest : float, ms
-
-    Returns
-    -------
-    (spike,) float, ms
     """
     shift = rng.uniform(-largest, largest, 1 + response.max(initial=-1))
     return start + np.mod(times - start + shift[response], stop - start)

@@ -5,7 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ephys_snn.recording import ResponseWindows
+from ephys_snn.analysis.surrogates import exchangeable_groups
+from ephys_snn.recording import Recording, ResponseWindows
+
+
+def exchangeable_trials(recording: Recording, windows: ResponseWindows, block_trials: int,
+                        max_trials: int, rng: np.random.Generator
+                        ) -> tuple[np.ndarray, np.ndarray]:
+    """A random choice of trials, in `whole_groups` of those that may exchange responses.
+
+    Returns
+    -------
+    (chosen trial,) int
+        Positions among the trials that have a window, ascending.
+    (chosen trial,) int
+        Their `ephys_snn.analysis.surrogates.exchangeable_groups`.
+    """
+    used = windows.used
+    group = exchangeable_groups(recording.trials.repeats.value[used], block_trials)
+    trials = whole_groups(group, recording.trials.label[used], max_trials, rng)
+    return trials, group[trials]
 
 
 def whole_groups(group: np.ndarray, label: np.ndarray, max_trials: int,

@@ -8,6 +8,13 @@ def name_of(recording: Recording) -> str:
     return "recording" if recording.path is None else recording.path.name
 
 
+def areas_in_no_order(recording: Recording) -> list[str]:
+    """A warning where there is no depth."""
+    return ["nobody stated the order of the areas, so there is no trend with depth "
+            "(--areas A,B,...)"
+            ] if len(recording.areas) > 1 and not recording.areas_ordered else []
+
+
 def trials_left_out(windows: ResponseWindows) -> list[str]:
     """A warning where trials have no response window."""
     left_out = int((~windows.used).sum())

@@ -79,11 +79,11 @@ def test_no_interval_of_few_values_and_none_but_the_value_of_equal_ones():
         assert difference_interval(np.ones(9), np.zeros(9)) == (1.0, 1.0)
 
 
-@given(st.integers(1, 300), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))
-def test_wilson_interval_is_that_of_scipy_for_whole_numbers(n, share, level):
+@given(st.integers(1, 300), st.floats(0, 1))
+def test_wilson_interval_is_that_of_scipy_for_whole_numbers(n, share):
     k = round(share * n)
-    expected = binomtest(k, n).proportion_ci(level, method="wilson")
-    np.testing.assert_allclose(wilson_interval(k / n, n, level), expected, atol=1e-12)
+    expected = binomtest(k, n).proportion_ci(0.95, method="wilson")
+    np.testing.assert_allclose(wilson_interval(k / n, n), expected, atol=1e-12)
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=12),
@@ -92,7 +92,6 @@ def test_auc_is_the_probability_that_one_has_more(values, others):
     pairs = [(a > b) + (a == b) / 2 for a in values for b in others]
     found = rank_sum(np.array(values), np.array(others))
     assert found.auc == pytest.approx(np.mean(pairs))
-    assert found.u_statistic == pytest.approx(np.sum(pairs))
 
 
 def test_surrogate_comparison_by_hand():

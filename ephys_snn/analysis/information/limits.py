@@ -13,7 +13,7 @@ from ephys_snn.analysis.information.comparison import Comparison
 from ephys_snn.analysis.information.unit_information import UnitInformation
 from ephys_snn.analysis.statistics import SIGNIFICANT_Q
 from ephys_snn.analysis.surrogates import Relabelling
-from ephys_snn.analysis.words import trials_left_out
+from ephys_snn.analysis.words import areas_in_no_order, trials_left_out
 from ephys_snn.errors import listed
 from ephys_snn.recording import Recording, ResponseWindows
 
@@ -37,7 +37,7 @@ def limits(recording: Recording, windows: ResponseWindows, information: UnitInfo
             *_crossed_annotations(recording, windows, args.within),
             *_unused_units(by_area, information, args.min_active),
             *_notes(by_area, recording, tables["information_gain_excitatory_inhibitory"]),
-            *_order_of_areas(recording)]
+            *areas_in_no_order(recording)]
 
 
 def _activity(information: UnitInformation) -> list[str]:
@@ -131,12 +131,6 @@ def _notes(by_area: pd.DataFrame, recording: Recording, contrasts: pd.DataFrame)
     return said + [f"{area}, excitatory against inhibitory, {listed(measures)}: {note}"
                    for (area, note), measures in noted.groupby(["area", "note"], sort=False)[
                        "measure"].agg(lambda each: list(each.str.replace("_", " "))).items()]
-
-
-def _order_of_areas(recording: Recording) -> list[str]:
-    return ["nobody stated the order of the areas, so there is no trend with depth "
-            "(--areas A,B,...)"
-            ] if len(recording.areas) > 1 and not recording.areas_ordered else []
 
 
 def comparison_limits(information: UnitInformation, pair: Comparison, compared: pd.DataFrame,

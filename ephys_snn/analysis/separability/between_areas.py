@@ -83,8 +83,7 @@ def accuracy_difference(one: Decoding, other: Decoding, classes: np.ndarray, blo
     Notes
     -----
     Measured on made-up areas of equal information, 40 to 400 trials, 2 to 10 classes: p <= .05 in
-    0 to 7 % of the recordings. Flipping the signs of the trials' differences, averaged over the
-    assignments, gave up to 12 %: the average varies less from trial to trial than one decoder.
+    0 to 7 % of the recordings.
     """
     sizes = np.bincount(classes)
     weighted = (one.correct - other.correct) / (len(sizes) * sizes[classes])  # by assignment

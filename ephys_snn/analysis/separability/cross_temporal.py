@@ -76,7 +76,7 @@ def decode_across_time(recording: Recording, design: Design,
     counts = {area: binned_counts(recording, shared.windows, edges, draws[area][0])
               for area in areas}
     steps = [(area, place) for area in areas for place in range(len(edges) - 1)]
-    accuracy = map_steps(lambda step: balanced_accuracies(
+    accuracy = map_steps(lambda step: balanced_accuracy(
         decode_elsewhere(counts[step[0]][step[1]], counts[step[0]], shared.labellings,
                          shared.folds[0]), shared.labellings), steps, progress, "across time")
     # The same permutations everywhere make the largest of all areas and pairs one statistic.
@@ -108,11 +108,6 @@ def _rows(area: str, place: int, accuracy: np.ndarray, edges: np.ndarray, larges
              "p_value": float(permutation_p_value(values[0], values[1:])),
              "p_value_corrected": float(permutation_p_value(values[0], largest)), "note": ""}
             for values, start, stop in zip(accuracy, edges[:-1], edges[1:], strict=True)]
-
-
-def balanced_accuracies(decoded: np.ndarray, labellings: np.ndarray) -> np.ndarray:
-    """(place, labelling) float, of (place, labelling, trial) decoded classes."""
-    return np.array([balanced_accuracy(each, labellings) for each in decoded])
 
 
 def common_windows(windows: ResponseWindows) -> tuple[ResponseWindows, list[str]]:

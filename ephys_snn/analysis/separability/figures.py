@@ -146,9 +146,8 @@ def plot_confusion(result: Separability, title: str) -> Figure:
 
     Parameters
     ----------
-    result : Separability
-    title : str
-        Which recording, and which response window.
+    result, title
+        As in `plot_separability`.
     """
     classes = list(result.classes)
     matrices = {area: rows.pivot(index="class", columns="decoded_class", values="fraction")
@@ -174,10 +173,8 @@ def plot_cross_temporal(result: Separability, title: str) -> Figure:
 
     Parameters
     ----------
-    result : Separability
-        With `cross_temporal`.
-    title : str
-        Which recording, and which response window.
+    result, title
+        As in `plot_separability`; with `cross_temporal`.
     """
     table = result.cross_temporal[result.cross_temporal["accuracy"].notna()]
     starts = np.unique(table["train_start_ms"])

@@ -27,7 +27,6 @@ from ephys_snn.analysis.statistics import permutation_p_value
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.recording import Recording, ResponseWindows
 
-SUSTAINED = 2  # successive ends above chance that make a decoding latency
 N_RESAMPLES = 1000  # bootstrap samples of the trials for the interval of a decoding latency
 TIME_COLUMNS = ("accuracy", "accuracy_low", "accuracy_high", "chance", "chance_95", "p_value",
                 "p_value_corrected")
@@ -69,8 +68,8 @@ def follow_decoding(recording: Recording, design: Design,
     """
     code = design.code
     ends = window_ends(design.windows, settings.n_steps, recording.resolution)
-    step = ends[-1] - (ends[-2] if len(ends) > 1 else
-                       (design.windows.start - design.windows.onset)[design.windows.used].min())
+    starts = (design.windows.start - design.windows.onset)[design.windows.used]
+    step_ms = ends[-1] - (ends[-2] if len(ends) > 1 else starts.min())
     cut = [cut_windows(design.windows, end) for end in ends]
     areas = [area for area in recording.areas if not isinstance(draws[area], str)]
     decoded = map_steps(lambda step: decode_draws(
@@ -88,7 +87,7 @@ def follow_decoding(recording: Recording, design: Design,
     latencies = []
     for area in recording.areas:
         row = {"area": area, "code": code, "n_units": len(recording.units_in(area)),
-               "threshold": threshold, "step_ms": step} | dict.fromkeys(LATENCY_COLUMNS, np.nan)
+               "threshold": threshold, "step_ms": step_ms} | dict.fromkeys(LATENCY_COLUMNS, np.nan)
         found = {"note": draws[area]} if area not in curves else _decoding_latency(
             curves[area], ends, threshold, design, np.random.default_rng(settings.seed))
         latencies.append(row | found)
@@ -108,9 +107,9 @@ def _decoding_latency(curve: list[Decoding], ends: np.ndarray, threshold: float,
                       rng: np.random.Generator) -> dict:
     """What ``separability_latency.csv`` says of an area that was decoded."""
     later = np.append(ends, np.inf)
-    latency = later[first_sustained(np.array([r.accuracy for r in curve]) > threshold)]
+    latency = later[first_sustained(np.array([each.accuracy for each in curve]) > threshold)]
     resampled = later[first_sustained(resample_accuracy(
-        np.array([r.correct[0] for r in curve]), design.labellings[0], rng) > threshold)]
+        np.array([each.correct[0] for each in curve]), design.labellings[0], rng) > threshold)]
     share = float(np.isfinite(resampled).mean())
     if np.isinf(latency):
         return {"share_with_latency": share,
@@ -159,13 +158,9 @@ def first_sustained(above: np.ndarray) -> np.ndarray:
     >>> first_sustained(np.array([[False, True, False, True, True], [False] * 4 + [True]]))
     array([3, 5])
     """
-    n_steps = above.shape[-1]
-    sustained = np.ones((*above.shape[:-1], max(0, n_steps - SUSTAINED + 1)), dtype=bool)
-    for shift in range(SUSTAINED):
-        sustained &= above[..., shift:n_steps - SUSTAINED + 1 + shift]
-    if not sustained.shape[-1]:
-        return np.full(above.shape[:-1], n_steps)
-    return np.where(sustained.any(axis=-1), sustained.argmax(axis=-1), n_steps)
+    sustained = above & np.roll(above, -1, axis=-1)
+    sustained[..., -1] = False  # nothing comes after the last
+    return np.where(sustained.any(axis=-1), sustained.argmax(axis=-1), above.shape[-1])
 
 
 def resample_accuracy(correct: np.ndarray, classes: np.ndarray, rng: np.random.Generator

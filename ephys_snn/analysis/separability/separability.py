@@ -180,15 +180,11 @@ def _measure(recording: Recording, design: Design, area: str, code: str,
 
 
 def _with_q_values(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a q beside each p; what is counted twice is one test, with one q."""
-    twin = table["note"] == SINGLE_SPIKES
+    """The table with a q beside each p; single spikes are one test in two codes."""
+    same = table["area"] + "/" + table["code"].mask(table["note"] == SINGLE_SPIKES, "active")
     for name in ("", "distance_"):
-        p_value = table[f"{name}p_value"]
-        q_value = pd.Series(false_discovery_q(p_value.mask(twin)))
-        of_active = q_value[table["code"] == "active"].set_axis(
-            table.loc[table["code"] == "active", "area"])
         table.insert(table.columns.get_loc(f"{name}p_value") + 1, f"{name}q_value",
-                     q_value.where(~twin, table["area"].map(of_active)))
+                     false_discovery_q(table[f"{name}p_value"], same))
     return table
 
 

@@ -137,7 +137,7 @@ def _latencies(latencies: pd.DataFrame) -> str:
                 f"{LEVEL:g} over all areas and times, at two successive ends of the window).")
     return (f"From {code}, the class is first decoded better than by chance (p < {LEVEL:g} over "
             "all areas and times) when the window, growing in steps of "
-            f"{latencies['step_ms'].iloc[0]:.2g} ms, reaches (ms after onset, 95 % interval): "
+            f"{latencies['step_ms'].iloc[0]:.3g} ms, reaches (ms after onset, 95 % interval): "
             + ", ".join(f"{row.area} {row.latency_ms:.3g} [{row.latency_low_ms:.3g}, "
                         f"{row.latency_high_ms:.3g}]".replace("nan", "–")
                         for row in known.itertuples()) + ".")

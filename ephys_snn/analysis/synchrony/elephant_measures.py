@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.statistics import false_discovery_q, surrogate_comparison
-from ephys_snn.analysis.surrogates import ExchangeableSpikes, exchangeable_groups
+from ephys_snn.analysis.surrogates import ExchangeableSpikes
 from ephys_snn.analysis.synchrony.elephant_trains import (
     MAX_LAG,
     Measured,
@@ -36,7 +36,7 @@ from ephys_snn.analysis.synchrony.elephant_trains import (
     population_rate,
     width_at_half_maximum,
 )
-from ephys_snn.analysis.trial_subsets import whole_groups
+from ephys_snn.analysis.trial_subsets import exchangeable_trials
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
 
@@ -110,7 +110,7 @@ def analyse_with_elephant(recording: Recording, windows: ResponseWindows, *,
     max_units, max_trials : int
         Size of the sample; units are drawn from those that spike in the sampled trials.
     n_shuffles : int
-        Surrogates of the control; p-values need `MIN_SHUFFLES`.
+        Surrogates of the control, at least one; p-values need `MIN_SHUFFLES`.
     block_trials : int
         See `ephys_snn.analysis.surrogates.exchangeable_groups`.
     seed : int
@@ -120,22 +120,20 @@ def analyse_with_elephant(recording: Recording, windows: ResponseWindows, *,
     longest = np.nanmax(windows.durations)
     if bin_width is None:
         bin_width = max(_round_down(longest / BINS_PER_WINDOW), recording.resolution or 0.0)
-    repeats, used = recording.trials.repeats, windows.used
-    group = exchangeable_groups(repeats.value[used], block_trials)
-    trials = whole_groups(group, recording.trials.label[used], max_trials,
-                          np.random.default_rng([seed, 2]))
+    trials, group = exchangeable_trials(recording, windows, block_trials, max_trials,
+                                        np.random.default_rng([seed, 2]))
     rows, curves = [], {}
     for index, area in enumerate(recording.areas):
         units = recording.units_in(area)
         row = {"area": area, "n_units": len(units), "n_trials_used": len(trials),
-               "bin_ms": bin_width, "shuffled_within": repeats.of, "note": ""}
+               "bin_ms": bin_width, "shuffled_within": recording.trials.repeats.of,
+               "note": ""}
         if recording.output_units(windows)[units].all():
             row["note"] = DECISION_NOTE
         else:
-            sample = _Sample.of(recording, windows, units, trials, group[trials], bin_width)
+            sample = _Sample.of(recording, windows, units, trials, group, bin_width)
             rng = np.random.default_rng([seed, 3, index])
-            row["n_units_used"], curves[area] = _measure_area(
-                sample, row, max_units, n_shuffles, rng, progress)
+            curves[area] = _measure_area(sample, row, max_units, n_shuffles, rng, progress)
         rows.append(row)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     for measure in MEASURES:
@@ -164,7 +162,7 @@ class _Sample(NamedTuple):
     @property
     def inside(self) -> np.ndarray:
         """(spike,) bool, within the window of the trial that it was recorded in."""
-        return self.spikes.latency < self.spikes.stop[self.spikes.trial]
+        return self.spikes.inside(self.spikes.trial)
 
     def rate(self) -> tuple[np.ndarray, np.ndarray]:
         """Population rate over the time since the onset."""
@@ -178,27 +176,27 @@ class _Sample(NamedTuple):
 
     def measure(self, units: np.ndarray, pairs: np.ndarray, trial: np.ndarray) -> Measured:
         """Measures of some units, were the spikes in these trials, (spike,) int."""
-        latency, slot = self.spikes.latency, self.slot_bins * self.bin_width
-        inside = latency < self.spikes.stop[trial]
-        times = slot * trial + latency - self.start[trial]
+        slot, inside = self.slot_bins * self.bin_width, self.spikes.inside(trial)
+        times = slot * trial + self.spikes.latency - self.start[trial]
         trains = [np.sort(times[inside & (self.spikes.unit == unit)]) for unit in units]
         return measure_trains(trains, self.slot_bins * len(self.start), self.bin_width, slot, pairs)
 
 
 def _measure_area(sample: _Sample, row: dict, max_units: int, n_shuffles: int,
-                  rng: np.random.Generator, progress: Progress) -> tuple[int, Curves]:
-    """Fill one row of the table; the number of units used, and the curves."""
+                  rng: np.random.Generator, progress: Progress) -> Curves:
+    """Fill one row of the table in, and return what is drawn."""
     curves = Curves(*sample.rate())
     if sample.inside.any():
         row["peak_rate_hz"] = np.nanmax(curves.rate)
         row["peak_time_ms"] = curves.time[np.nanargmax(curves.rate)]
         row["rate_width_ms"] = width_at_half_maximum(*curves[:2])
     spiking, n_spikes = np.unique(sample.spikes.unit[sample.inside], return_counts=True)
+    row["n_units_used"] = min(max_units, len(spiking))
     if len(spiking) < 2:
         row["note"] = ("not computable: pairwise measures need two units that spike in the "
                        f"sampled trials; {len(spiking)} of {sample.spikes.n_units} do")
-        return len(spiking), curves
-    chosen = rng.choice(len(spiking), min(max_units, len(spiking)), replace=False)
+        return curves
+    chosen = rng.choice(len(spiking), row["n_units_used"], replace=False)
     # Pairs are taken from the front: the units with most spikes have most to say about lags.
     chosen = spiking[chosen[np.argsort(-n_spikes[chosen], kind="stable")]]
     pairs = _pairs(len(chosen))
@@ -212,15 +210,13 @@ def _measure_area(sample: _Sample, row: dict, max_units: int, n_shuffles: int,
     row["correlogram_lag_ms"] = lag[np.argmax(observed.correlogram)]
     curves = curves._replace(scale=observed.scale, contrast=observed.contrast, lag=lag,
                              correlogram=observed.correlogram)
-    if not n_shuffles:
-        return len(chosen), curves
     if not (sample.spikes.group >= 0).any():
         row["note"] = f"no control: every trial is the only one of its {row['shuffled_within']}"
-        return len(chosen), curves
+        return curves
     surrogates = [sample.measure(chosen, pairs, sample.spikes.exchange(child, together=False))
                   for child in progress(rng.spawn(n_shuffles), f"Elephant, {row['area']}",
                                         n_shuffles)]
-    return len(chosen), _add_control(row, curves, surrogates)
+    return _add_control(row, curves, surrogates)
 
 
 def _add_control(row: dict, curves: Curves, surrogates: list[Measured]) -> Curves:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from ephys_snn.analysis.statistics import SIGNIFICANT_Q
 from ephys_snn.analysis.style import NULL_COLOR, cell_type_color, figure_style, new_figure
 from ephys_snn.analysis.synchrony.elephant_measures import MAX_PAIRS, Curves
-from ephys_snn.analysis.synchrony.words import ALPHA
 from ephys_snn.pulse_packets import MIN_ACTIVE
 from ephys_snn.recording import Recording, ResponseWindows
 
@@ -56,8 +57,6 @@ def plot_elephant(curves: dict[str, Curves], table: pd.DataFrame, title: str) ->
         ``synchrony_elephant.csv``.
     title : str
     """
-    import matplotlib as mpl
-
     with figure_style():
         figure = new_figure(13, 7)
         figure.suptitle(title, fontsize=10.5)
@@ -237,7 +236,7 @@ def _equally_many(table: pd.DataFrame) -> str:
 def _null_handles(table: pd.DataFrame) -> list[Line2D]:
     return [
         Line2D([], [], color="0.4", marker="o", mfc="w", ls="none", ms=5,
-               label=f"open: not narrower than shuffled (q ≥ {ALPHA})"),
+               label=f"open: not narrower than shuffled (q ≥ {SIGNIFICANT_Q})"),
         Line2D([], [], color=NULL_COLOR, marker="_", ms=11, mew=2.5, ls="none",
                label=f"latencies shuffled across trials of a {_within(table)}"),
         Line2D([], [], color=NULL_COLOR, marker="x", ms=6, mew=1.5, ls="none",
@@ -264,7 +263,7 @@ def _draw_width(axes: Axes, table: pd.DataFrame, column: str, tested: str, kinds
                       ls="none", color=color, alpha=0.4)
         axes.errorbar(x, width, rows[f"{column}_sem_ms"].to_numpy(dtype=float), color=color,
                       lw=1.3, ls="-" if ordered else "none", zorder=3)
-        significant = rows[f"shuffled_{tested}_q_value"].to_numpy(dtype=float) < ALPHA
+        significant = rows[f"shuffled_{tested}_q_value"].to_numpy(dtype=float) < SIGNIFICANT_Q
         axes.scatter(x, width, s=28, zorder=4, edgecolors=color,
                      facecolors=[color if each else "w" for each in significant])
     _scale(axes, "y", measured[f"{column}_ms"])

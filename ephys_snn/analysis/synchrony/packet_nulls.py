@@ -91,11 +91,8 @@ class DitheredSpikes:
 
     Parameters
     ----------
-    recording : Recording
-    windows : ResponseWindows
-    units : (unit,) int
-    trials : (trial,) int
-        Positions among the trials that have a window.
+    recording, windows, units, trials
+        As of `ShuffledLatencies`.
     dither : float, ms
     """
 

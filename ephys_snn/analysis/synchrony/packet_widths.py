@@ -31,14 +31,13 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.statistics import false_discovery_q, surrogate_comparison
-from ephys_snn.analysis.surrogates import exchangeable_groups
 from ephys_snn.analysis.synchrony.packet_nulls import (
     WIDTHS,
     DitheredSpikes,
     ShuffledLatencies,
     mean_widths,
 )
-from ephys_snn.analysis.trial_subsets import whole_groups
+from ephys_snn.analysis.trial_subsets import exchangeable_trials
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.pulse_packets import MIN_ACTIVE, equal_shortest_halves, pulse_packets
 from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
@@ -97,17 +96,15 @@ def analyse_synchrony(recording: Recording, windows: ResponseWindows, *, n_surro
                               seed)
     if dither is None:
         dither = max(DITHER, recording.resolution or 0.0)
-    repeats, used = recording.trials.repeats, windows.used
-    group = exchangeable_groups(repeats.value[used], block_trials)
-    trials = whole_groups(group, recording.trials.label[used], max_null_trials,
-                          np.random.default_rng([seed, 0]))
-    plan = _NullPlan(trials, group[trials], n_surrogates, dither)
+    trials, group = exchangeable_trials(recording, windows, block_trials, max_null_trials,
+                                        np.random.default_rng([seed, 0]))
+    plan = _NullPlan(trials, group, n_surrogates, dither)
     if n_surrogates:
         for index, (area, area_rows) in enumerate(zip(recording.areas, rows, strict=True)):
             _add_nulls(recording, windows, area, area_rows, plan,
                        np.random.default_rng([seed, 1, index]), progress)
     table = pd.DataFrame([row for area_rows in rows for row in area_rows], columns=list(COLUMNS))
-    table["shuffled_within"] = repeats.of
+    table["shuffled_within"] = recording.trials.repeats.of
     # A cell type that is its whole area is no second test.
     is_all = table["n_units"] == table.groupby("area")["n_units"].transform("max")
     same = table["area"] + "/" + table["cell_type"].mask(is_all, "all")
@@ -186,6 +183,10 @@ def _note(row: dict, size: np.ndarray, resolution: float | None) -> str:
     return ""
 
 
+def _add_note(row: dict, note: str) -> None:
+    row["note"] = "; ".join(filter(None, [row["note"], note]))
+
+
 def _is_finer(row: dict, width: str, resolution: float | None) -> bool:
     """Whether a width cannot be resolved."""
     return resolution is not None and row[f"{width}_ms"] < resolution * (1 - 1e-6)
@@ -204,8 +205,7 @@ def _compare_at_equal_numbers(recording: Recording, windows: ResponseWindows, ro
                                       np.random.default_rng([seed, 4]))
         row["n_equal_spikes"], row["n_equal_trials"] = n_spikes, len(width)
         if not len(width):
-            row["note"] = "; ".join(filter(None, [row["note"], (
-                f"not compared with other areas: no trial has {n_spikes} active units")]))
+            _add_note(row, f"not compared with other areas: no trial has {n_spikes} active units")
             continue
         row["shortest_half_equal_ms"] = width.mean()
         if len(width) > 1:
@@ -234,10 +234,11 @@ def _add_nulls(recording: Recording, windows: ResponseWindows, area: str, rows: 
                plan: _NullPlan, rng: np.random.Generator, progress: Progress) -> None:
     """Compare the widths of one area's rows with both nulls; fills the rows in."""
     units = recording.units_in(area)
-    members = {row["cell_type"]: np.isin(units, recording.units_in(area, row["cell_type"]))
-               for row in rows if row["n_trials"]}
-    if not members:
+    rows = [row for row in rows if row["n_trials"]]
+    if not rows:
         return
+    members = {row["cell_type"]: np.isin(units, recording.units_in(area, row["cell_type"]))
+               for row in rows}
     nulls = {"shuffled": ShuffledLatencies(recording, windows, units, plan.trials, plan.group),
              "dithered": DitheredSpikes(recording, windows, units, plan.trials, plan.dither)}
 
@@ -251,16 +252,12 @@ def _add_nulls(recording: Recording, windows: ResponseWindows, area: str, rows: 
         widths = np.array(list(progress(drawn, f"nulls, {area}", plan.n_surrogates)))
     for (name, null), surrogates in zip(nulls.items(), widths.swapaxes(0, 1), strict=True):
         observed = mean_widths(null.observed, members)
-        n_trials = len(null.observed)
-        for row in rows:
-            if row["cell_type"] in members:
-                position = list(members).index(row["cell_type"])
-                _fill(row, name, observed[position], surrogates[:, position], n_trials,
-                      recording.resolution)
+        for position, row in enumerate(rows):
+            _fill(row, name, observed[position], surrogates[:, position], len(null.observed),
+                  recording.resolution)
     for row in rows:
-        if row["cell_type"] in members:
-            row["dither_ms"] = plan.dither
-            row["note"] = "; ".join(filter(None, [row["note"], nulls["shuffled"].left_out]))
+        row["dither_ms"] = plan.dither
+        _add_note(row, nulls["shuffled"].left_out)
 
 
 def _fill(row: dict, name: str, observed: np.ndarray, null: np.ndarray, n_trials: int,
@@ -271,10 +268,7 @@ def _fill(row: dict, name: str, observed: np.ndarray, null: np.ndarray, n_trials
     compared = surrogate_comparison(observed, null, alternative="less")
     row[f"{name}_n_surrogates"] = len(null)
     row[f"{name}_n_trials"] = n_trials
-    for position, width in enumerate(WIDTHS):
-        if _is_finer(row, width, resolution):
-            continue
-        row[f"{name}_{width}_ms"] = compared.null_mean[position]
-        row[f"{name}_{width}_ratio"] = compared.ratio[position]
-        row[f"{name}_{width}_z"] = compared.z[position]
-        row[f"{name}_{width}_p_value"] = compared.p_value[position]
+    for width, *values in zip(WIDTHS, *compared, strict=True):
+        if not _is_finer(row, width, resolution):
+            row |= {f"{name}_{width}_{measure}": value for measure, value
+                    in zip(("ms", "ratio", "z", "p_value"), values, strict=True)}

@@ -32,7 +32,7 @@ def add_options(parser: Options) -> None:
     parser.add_argument("--bin", type=number(float, above=0), metavar="MS",
                         help="bin width of Elephant's measures (default: near 1/100 of the "
                              "longest window, but no less than the recording's resolution)")
-    parser.add_argument("--elephant-units", type=number(int, least=1), default=50, metavar="N",
+    parser.add_argument("--elephant-units", type=number(int, least=2), default=50, metavar="N",
                         help="Elephant's measures use at most so many units of an area "
                              "(default: %(default)s)")
     parser.add_argument("--elephant-trials", type=number(int, least=1), default=100, metavar="N",
@@ -61,7 +61,6 @@ def analyse(recording: Recording, windows: ResponseWindows,
         max_trials=args.elephant_trials, n_shuffles=args.elephant_shuffles,
         block_trials=args.block_trials, seed=args.seed, progress=progress)
     besides = [coincident, patterns.analyse(recording, windows, args)]
-    n_trials = int(windows.used.sum())
     return PipelineResult(
         name="synchrony",
         tables={"synchrony": packets.table, "synchrony_elephant": elephant.table,
@@ -69,7 +68,7 @@ def analyse(recording: Recording, windows: ResponseWindows,
         figures={**_draw(recording, windows, packets, elephant, args),
                  **{name: drawn for part in besides for name, drawn in part.figures.items()}},
         parameters={
-            "window": windows.description, "n_trials": n_trials, "seed": args.seed,
+            "window": windows.description, "n_trials": int(windows.used.sum()), "seed": args.seed,
             "surrogates": args.surrogates, "null_trials": packets.n_null_trials,
             "block_trials": args.block_trials, "dither_ms": packets.dither,
             "elephant": {
@@ -77,7 +76,7 @@ def analyse(recording: Recording, windows: ResponseWindows,
                 "sample": elephant.table[["area", "n_units_used", "n_trials_used"]].to_dict(
                     "records")},
             **{name: value for part in besides for name, value in part.parameters.items()}},
-        summary=[*summarise(recording, packets.table, n_trials, windows),
+        summary=[*summarise(recording, windows, packets.table),
                  *(line for part in besides for line in part.summary)],
         warnings=[*limits(recording, windows, [packets.table, elephant.table], args.shift_labels),
                   *(line for part in besides for line in part.warnings)])

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import pandas as pd
 
 from ephys_snn.analysis.depth_trend import ONE_RECORDING
-from ephys_snn.analysis.words import trials_left_out
+from ephys_snn.analysis.statistics import SIGNIFICANT_Q
+from ephys_snn.analysis.words import areas_in_no_order, trials_left_out
 from ephys_snn.recording import Recording, ResponseWindows
 
-ALPHA = 0.05  # of q-values
 CAPTIONS = {
     "synchrony": "Spikes of example trials (a); width and size of every area's packet of first "
                  "spikes against two controls: latencies shuffled across the trials of a stimulus "
@@ -42,7 +41,7 @@ def findings(tables: Mapping[str, pd.DataFrame], areas_ordered: bool) -> str:
     if rows.empty:
         return "No area has enough active units at once to form a pulse packet."
     width = rows.set_index("area")["shortest_half_equal_ms"]
-    narrower = int((rows["shuffled_shortest_half_q_value"] < ALPHA).sum())
+    narrower = int((rows["shuffled_shortest_half_q_value"] < SIGNIFICANT_Q).sum())
     control = (f"packets are narrower than {SHUFFLED[rows['shuffled_within'].iloc[0]]} in "
                f"{narrower} of {len(rows)} areas")
     half = f"Half of {rows['n_equal_spikes'].iloc[0]:.0f} active units of an area fire within"
@@ -57,14 +56,13 @@ def findings(tables: Mapping[str, pd.DataFrame], areas_ordered: bool) -> str:
     return f"{half} {', '.join(course)}; {control}."
 
 
-def summarise(recording: Recording, table: pd.DataFrame, n_trials: int,
-               windows: ResponseWindows) -> list[str]:
+def summarise(recording: Recording, windows: ResponseWindows, table: pd.DataFrame) -> list[str]:
     """What was found, in words."""
     rows = table[table["cell_type"] == "all"].set_index("area")
     rows = rows.loc[[area for area in recording.areas if rows.loc[area, "n_trials"] > 0]]
     if not len(rows):
-        return [f"No packet width in any area: none has enough active units in any of {n_trials} "
-                f"trials ({windows.description})."]
+        return ["No packet width in any area: none has enough active units in any of "
+                f"{windows.used.sum()} trials ({windows.description})."]
     found = _widths(rows[rows["shortest_half_equal_ms"].notna()], recording)
     tested = rows[rows["shuffled_shortest_half_q_value"].notna()]
     if len(tested):
@@ -87,8 +85,7 @@ def _widths(rows: pd.DataFrame, recording: Recording) -> list[str]:
     if recording.areas_ordered and len(rows) > 1:
         return [f"The packet {_course(width, recording.resolution)}: {said}.",
                 f"  {ONE_RECORDING}"]
-    return ["Packet width: " + ", ".join(f"{_resolved(recording.resolution, width[area])} ({area})"
-                                         for area in rows.index) + f"; {said}."]
+    return [f"Packet width: {', '.join(_widths_of_areas(width, recording.resolution))}; {said}."]
 
 
 def _dithered(dither: float, windows: ResponseWindows) -> str:
@@ -103,14 +100,17 @@ def _dithered(dither: float, windows: ResponseWindows) -> str:
 
 def _course(width: pd.Series, resolution: float | None) -> str:
     """How the width goes from the first area to the last, in words."""
-    _ms = partial(_resolved, resolution)
-    first, last, widest = width.index[0], width.index[-1], width.idxmax()
+    widths = _widths_of_areas(width, resolution)
+    first, last, widest = widths[0], widths[-1], widths[int(width.argmax())]
     if widest == first:
-        return f"narrows from {_ms(width[first])} ({first}) to {_ms(width[last])} ({last})"
+        return f"narrows from {first} to {last}"
     if widest == last:
-        return f"spreads from {_ms(width[first])} ({first}) to {_ms(width[last])} ({last})"
-    return (f"first spreads from {_ms(width[first])} ({first}) to {_ms(width[widest])} "
-            f"({widest}), then tightens to {_ms(width[last])} ({last})")
+        return f"spreads from {first} to {last}"
+    return f"first spreads from {first} to {widest}, then tightens to {last}"
+
+
+def _widths_of_areas(width: pd.Series, resolution: float | None) -> list[str]:
+    return [f"{_resolved(value, resolution)} ({area})" for area, value in width.items()]
 
 
 def _compare(rows: pd.DataFrame, null: str, claim: str) -> str:
@@ -120,7 +120,7 @@ def _compare(rows: pd.DataFrame, null: str, claim: str) -> str:
                          f"width, q = {row[f'{null}_shortest_half_q_value']:.3g})"
                          for area, row in these.iterrows())
 
-    passed = rows[f"{null}_shortest_half_q_value"] < ALPHA
+    passed = rows[f"{null}_shortest_half_q_value"] < SIGNIFICANT_Q
     tested = rows[f"{null}_shortest_half_q_value"].notna()
     parts = [f"{claim}: {named(rows[passed]) or 'no area'}"]
     if (tested & ~passed).any() and passed.any():
@@ -143,17 +143,15 @@ def limits(recording: Recording, windows: ResponseWindows, tables: list[pd.DataF
     said += [f"{', '.join(names.values())}: {note}" for note, names in who.items() if note]
     if recording.resolution is not None:
         said.append(f"synchrony finer than {recording.resolution:.4g} ms, the recording's time "
-                      "resolution, is an artefact and not tested")
-    if not recording.areas_ordered and len(recording.areas) > 1:
-        said.append("nobody stated the order of the areas (--areas A,B,...), so there is no "
-                      "trend with depth")
+                    "resolution, is an artefact and not tested")
+    said += areas_in_no_order(recording)
     if shift_labels:
         said.append("synchrony moves no labels, so --shift-labels changes nothing here; its nulls "
                     "exchange responses among neighbouring trials (--block-trials)")
     return said
 
 
-def _resolved(resolution: float | None, value: float) -> str:
+def _resolved(value: float, resolution: float | None) -> str:
     """A width in words, as far as the recording resolves it."""
     if resolution is not None and value < resolution * (1 - 1e-6):
         return f"less than the resolution of {_ms(resolution)}"

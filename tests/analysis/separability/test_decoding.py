@@ -86,7 +86,7 @@ def test_held_out_trials_reach_nobody_but_themselves():
     np.testing.assert_array_equal(again[fold == 2], before[fold == 2])
 
 
-def test_a_unit_that_names_the_trial_does_not_tell_its_class():
+def test_a_unit_that_names_the_trial_makes_no_class_decodable():
     rng = np.random.default_rng(2)
     classes = rng.permutation(np.repeat(np.arange(4), 25))
     features = np.eye(100)  # every trial has a unit of its own

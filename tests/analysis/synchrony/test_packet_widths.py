@@ -15,14 +15,10 @@ from scipy import stats
 from ephys_snn.analysis.results import write_results
 from ephys_snn.analysis.runner import run
 from ephys_snn.analysis.synchrony.packet_nulls import WIDTHS, DitheredSpikes
-from ephys_snn.analysis.synchrony.packet_widths import (
-    NULLS,
-    analyse_synchrony,
-    equal_number,
-)
+from ephys_snn.analysis.synchrony.packet_widths import NULLS, analyse_synchrony, equal_number
 from ephys_snn.analysis.synchrony.pipeline import PIPELINE
 from ephys_snn.pulse_packets import equal_shortest_halves, pulse_packets, shortest_halves
-from ephys_snn.recording import Recording, Trials, Units, decision_windows, epoch_windows
+from ephys_snn.recording import Recording, Units, decision_windows, epoch_windows
 
 # The authors' 4x400 network on 150 images: active units, latency, SD, IQR, shortest half (ms).
 REFERENCE = {
@@ -302,12 +298,7 @@ def test_drift_is_no_synchrony_if_blocks_are_as_short_as_it():
     rng = np.random.default_rng(0)
     onset = 100.0 * np.arange(90)
     latency = 30 + rng.normal(size=(90, 30)) + np.linspace(-5, 5, 90)[:, None]
-    names = np.arange(30).astype(str)
-    nothing = np.full(90, "")
-    recording = Recording.from_spike_trains(
-        list((onset[:, None] + latency).T),
-        Units(names, names, np.full(30, "A"), np.full(30, "")),
-        Trials(onset, np.full(90, 60.0), nothing, np.full(90, np.nan), nothing))
+    recording = make_recording(list((onset[:, None] + latency).T), onset, 60.0)
     assert p_values(recording, "shuffled") == [0.05, 0.05]
     assert min(p_values(recording, "shuffled", block_trials=3)) > 0.05
 
@@ -340,19 +331,10 @@ def test_the_dither_is_5_ms_and_locking_alone_is_narrower():
 
 
 def test_dither_finds_what_is_finer_than_it_and_nothing_else():
-    names = np.arange(40).astype(str)
     onset = 100.0 * np.arange(40)
     rng = np.random.default_rng(0)
-
-    def recording(latency):
-        return Recording.from_spike_trains(
-            list((onset[:, None] + latency).T),
-            Units(names, names, np.full(40, "A"), np.full(40, "")),
-            Trials(onset, np.full(40, 50.0), np.full(40, "a"), np.full(40, np.nan),
-                   np.full(40, "")))
-
-    sharp = recording(25 + rng.normal(scale=0.5, size=(40, 40)))
-    flat = recording(rng.uniform(0, 50, size=(40, 40)))
+    sharp, flat = (make_recording(list((onset[:, None] + latency).T), onset) for latency in (
+        25 + rng.normal(scale=0.5, size=(40, 40)), rng.uniform(0, 50, size=(40, 40))))
     assert p_values(sharp, "dithered", dither=5.0) == [0.05, 0.05]
     assert min(p_values(flat, "dithered", dither=5.0)) > 0.05
 
@@ -372,20 +354,16 @@ def test_dithered_spikes_start_as_the_responses(reference_recording):
 
 def test_trials_without_repetition_are_left_out_and_said():
     recording = planted(0.0, n_trials=12, n_classes=1)
-    trials = recording.trials
-    labels = np.array(["x", *["y"] * 11])
-    single = Recording.from_spike_trains(
-        [recording.spikes_of(u) for u in range(len(recording.units))], recording.units,
-        Trials(trials.onset, trials.duration, labels, trials.decision_time,
-               trials.decision_label))
-    row = analyse_synchrony(single, epoch_windows(trials), n_surrogates=19).table.iloc[0]
+
+    def row_of(labels):
+        trials = replace(recording.trials, label=np.array(labels))
+        return analyse_synchrony(replace(recording, trials=trials), epoch_windows(trials),
+                                 n_surrogates=19).table.iloc[0]
+
+    row = row_of(["x", *["y"] * 11])
     assert row["shuffled_n_trials"] == 11 and row["dithered_n_trials"] == 12
     assert "without 1 of 12 trials" in row["note"]
-    alone = Recording.from_spike_trains(
-        [recording.spikes_of(u) for u in range(len(recording.units))], recording.units,
-        Trials(trials.onset, trials.duration, np.arange(12).astype(str), trials.decision_time,
-               trials.decision_label))
-    row = analyse_synchrony(alone, epoch_windows(trials), n_surrogates=19).table.iloc[0]
+    row = row_of([str(trial) for trial in range(12)])
     assert np.isnan(row["shuffled_sd_p_value"]) and np.isfinite(row["dithered_sd_p_value"])
     assert "without 12 of 12 trials" in row["note"]
 
@@ -478,7 +456,8 @@ def test_an_area_without_a_name_whose_units_fire_at_once_is_drawn(area):
 
 
 @pytest.mark.parametrize("argv", [("--dither", "0"), ("--dither", "nan"), ("--surrogates", "0"),
-                                  ("--block-trials", "0"), ("--bin", "-1")])
+                                  ("--block-trials", "0"), ("--bin", "-1"),
+                                  ("--elephant-units", "1")])
 def test_senseless_options_are_refused(argv, capsys):
     assert run(PIPELINE, ["recording.nix", *argv]) == 2
     assert argv[0] in capsys.readouterr().err

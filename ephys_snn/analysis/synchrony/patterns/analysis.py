@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis.statistics import false_discovery_q
-from ephys_snn.analysis.surrogates import ExchangeableSpikes, exchangeable_groups
+from ephys_snn.analysis.statistics import SIGNIFICANT_Q, false_discovery_q
+from ephys_snn.analysis.surrogates import ExchangeableSpikes
 from ephys_snn.analysis.synchrony.patterns.mining import (
     MAX_REDUCED,
     MAX_SPIKES_PER_WINDOW,
@@ -22,11 +22,10 @@ from ephys_snn.analysis.synchrony.patterns.mining import (
     reduce_patterns,
     surrogate_counts,
 )
-from ephys_snn.analysis.trial_subsets import whole_groups
+from ephys_snn.analysis.trial_subsets import exchangeable_trials
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows, unit_labels
 
-ALPHA = 0.05
 MAX_TRIALS = 100
 COLUMNS = ("area", "units", "lags_ms", "n_units", "n_spikes", "n_occurrences", "p_value",
            "significant", "n_surrogates", "n_units_mined", "n_trials_mined", "note")
@@ -101,15 +100,14 @@ def analyse_patterns(recording: Recording, windows: ResponseWindows, settings: P
     largest_p : float
         Patterns with this p or a smaller one are significant; 0 where none is.
     """
-    used = np.flatnonzero(windows.used)
-    group = exchangeable_groups(recording.trials.repeats.value[used], block_trials)
-    trials = whole_groups(group, recording.trials.label[used], MAX_TRIALS,
-                          np.random.default_rng([seed, 5]))
-    found = [_mine_area(recording, windows, area, used[trials], group[trials], settings,
+    trials, group = exchangeable_trials(recording, windows, block_trials, MAX_TRIALS,
+                                        np.random.default_rng([seed, 5]))
+    trials = np.flatnonzero(windows.used)[trials]
+    found = [_mine_area(recording, windows, area, trials, group, settings,
                         np.random.default_rng([seed, 6, index]), progress)
              for index, area in enumerate(recording.areas)]
     by_size = np.concatenate([_size_p_values(each) for each in found])
-    significant = by_size[false_discovery_q(by_size) < ALPHA]
+    significant = by_size[false_discovery_q(by_size) < SIGNIFICANT_Q]
     largest_p = significant.max(initial=0.0)
     return [_reduce(each, largest_p) for each in found], largest_p
 

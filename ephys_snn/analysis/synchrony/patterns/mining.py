@@ -81,36 +81,32 @@ class BinnedResponses(NamedTuple):
         longest = (self.spikes.stop - self.start).max()
         return int(np.ceil(longest / self.bin_width - 1e-6)) + self.window_bins
 
-    def inside(self) -> np.ndarray:
-        """(spike,) bool, within the window of the trial that it was recorded in."""
-        return self.spikes.latency < self.spikes.stop[self.spikes.trial]
-
-    def lay_out(self, latency: np.ndarray, trial: np.ndarray, unit: np.ndarray) -> np.ndarray:
-        """(unit, bin) bool, trials end to end."""
-        binned = np.zeros((self.spikes.n_units, self.slot_bins * len(self.start)), dtype=bool)
-        place = np.floor((latency - self.start[trial]) / self.bin_width + 1e-6).astype(int)
-        binned[unit, trial * self.slot_bins + place] = True
-        return binned
-
     def observed(self) -> np.ndarray:
         """(unit, bin) bool, as recorded."""
-        spikes, inside = self.spikes, self.inside()
-        return self.lay_out(spikes.latency[inside], spikes.trial[inside], spikes.unit[inside])
+        return self._in_trials(self.spikes.trial)
 
     def shuffled(self, rng: np.random.Generator) -> np.ndarray:
         """(unit, bin) bool, responses exchanged among trials."""
-        spikes, trial = self.spikes, self.spikes.exchange(rng, together=False)
-        inside = spikes.latency < spikes.stop[trial]
-        return self.lay_out(spikes.latency[inside], trial[inside], spikes.unit[inside])
+        return self._in_trials(self.spikes.exchange(rng, together=False))
 
     def shifted(self, rng: np.random.Generator) -> np.ndarray:
         """(unit, bin) bool, responses shifted around in their windows."""
-        spikes, inside = self.spikes, self.inside()
+        spikes, inside = self.spikes, self.spikes.inside(self.spikes.trial)
         trial, unit = spikes.trial[inside], spikes.unit[inside]
         moved = shift_in_windows(spikes.latency[inside], unit * len(self.start) + trial,
                                  self.start[trial], spikes.stop[trial],
                                  SHIFT_BINS * self.bin_width, rng)
-        return self.lay_out(moved, trial, unit)
+        return self._lay_out(moved, trial, unit)
+
+    def _in_trials(self, trial: np.ndarray) -> np.ndarray:
+        spikes, inside = self.spikes, self.spikes.inside(trial)
+        return self._lay_out(spikes.latency[inside], trial[inside], spikes.unit[inside])
+
+    def _lay_out(self, latency: np.ndarray, trial: np.ndarray, unit: np.ndarray) -> np.ndarray:
+        binned = np.zeros((self.spikes.n_units, self.slot_bins * len(self.start)), dtype=bool)
+        place = np.floor((latency - self.start[trial]) / self.bin_width + 1e-6).astype(int)
+        binned[unit, trial * self.slot_bins + place] = True
+        return binned
 
 
 def choose_units(count: np.ndarray, n_windows: float, rng: np.random.Generator) -> np.ndarray:

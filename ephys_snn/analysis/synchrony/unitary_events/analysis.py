@@ -187,7 +187,6 @@ def analyse_unitary_events(
         From `equal_trials`; `why_not` has nothing against them.
     settings : UnitaryEventSettings
     class_name : str, optional
-        For the record.
     block_trials : int
         See `ephys_snn.analysis.surrogates.exchangeable_groups`.
     seed : int
@@ -207,9 +206,7 @@ def analyse_unitary_events(
     binned = bin_trials(spikes, bin_width, n_bins)
     patterns = tuple(pattern for size in range(2, len(units) + 1)
                      for pattern in combinations(range(len(units)), size))
-    surprise = _ask_elephant(binned, patterns, window_bins, step_bins)
-    p_value = coincidence_p_value(surprise["n_emp"].T, surprise["n_exp"].T)
-    surprise["Js"] = _joint_surprise(p_value).T
+    surprise, p_value = _ask_elephant(binned, patterns, window_bins, step_bins)
     null_count, null_smallest = _shuffle_null(
         binned, exchangeable_groups(recording.trials.repeats.value, block_trials)[trial],
         lambda shuffled: coincidence_p_value(*count_coincidences(
@@ -246,15 +243,9 @@ def _spikes_by_trial(recording: Recording, units: np.ndarray, start: np.ndarray,
              for first, count in ranges] for i in range(len(start))]
 
 
-def _joint_surprise(p_value: np.ndarray) -> np.ndarray:
-    from elephant.unitary_event_analysis import jointJ
-
-    return jointJ(p_value)
-
-
 def _ask_elephant(binned: np.ndarray, patterns: Sequence[Sequence[int]], window_bins: int,
-                  step_bins: int) -> dict[str, Any]:
-    """Elephant's unitary event analysis, time in bins.
+                  step_bins: int) -> tuple[dict[str, Any], np.ndarray]:
+    """Elephant's unitary event analysis, time in bins, and p of every pattern and window.
 
     Elephant counts bins by flooring quotients of floats and places windows from time 0, which
     loses or misplaces bins of 0.1 ms and trains that start elsewhere; whole numbers from 0 are
@@ -262,7 +253,11 @@ def _ask_elephant(binned: np.ndarray, patterns: Sequence[Sequence[int]], window_
     """
     import neo
     import quantities as pq
-    from elephant.unitary_event_analysis import hash_from_pattern, jointJ_window_analysis
+    from elephant.unitary_event_analysis import (
+        hash_from_pattern,
+        jointJ,
+        jointJ_window_analysis,
+    )
 
     n_bins, n_units = binned.shape[2], binned.shape[1]
     trains = [[neo.SpikeTrain(np.flatnonzero(row) + 0.5, units="ms", t_stop=n_bins)
@@ -274,7 +269,8 @@ def _ask_elephant(binned: np.ndarray, patterns: Sequence[Sequence[int]], window_
         t_start=0 * pq.ms, t_stop=((n_bins - window_bins) // step_bins * step_bins
                                    + window_bins) * pq.ms,
         pattern_hash=hash_from_pattern(np.array(columns)).tolist())
-    return found
+    p_value = coincidence_p_value(found["n_emp"].T, found["n_exp"].T)
+    return found | {"Js": jointJ(p_value).T}, p_value
 
 
 def _in_ms(surprise: dict[str, Any], settings: UnitaryEventSettings, n_windows: int

@@ -62,7 +62,7 @@ def analyse(recording: Recording, windows: ResponseWindows,
                                                                 "--ue-units"))
     trials = equal_trials(recording, windows, settings.bin_width)
     reasons = {name: reason for name, trial in trials.items()
-               for reason in [why_not(recording, windows, trial, settings)] if reason}
+               if (reason := why_not(recording, windows, trial, settings))}
     refused = [f"no unitary events{_of_class(name)}: {reason}" for name, reason in reasons.items()]
     if len(reasons) == len(trials):
         return PipelineResult("unitary_events", {}, {}, {"unitary_events": {
