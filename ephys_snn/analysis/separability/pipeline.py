@@ -42,10 +42,10 @@ def add_options(parser: Options) -> None:
     parser.add_argument("--time-code", choices=list(CODES), default=DEFAULTS.time_code,
                         help="what is decoded over time, between areas and in the confusions "
                         "(default: latency where no unit spikes twice in a trial, else count)")
-    parser.add_argument("--cross-temporal", type=number(int, least=0), nargs="?", const=8,
+    parser.add_argument("--cross-temporal", type=number(int, least=2), nargs="?", const=8,
                         default=DEFAULTS.n_bins, metavar="BINS",
-                        help="train decoders in each of so many time bins and test them in all "
-                        "(default: %(default)s, none; without a number: 8)")
+                        help="also train decoders in each of so many time bins and test them in "
+                        "all (without a number: 8)")
     parser.add_argument("--max-trials", type=number(int, least=1), default=DEFAULTS.max_trials,
                         metavar="N", help="decode at most so many trials, every class in "
                         "proportion (default: %(default)s)")

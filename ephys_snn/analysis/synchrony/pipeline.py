@@ -50,8 +50,8 @@ def analyse(recording: Recording, windows: ResponseWindows,
     for option, value in (("--dither", args.dither), ("--bin", args.bin),
                           ("--pattern-bin", args.pattern_bin)):
         _refuse_finer(recording, option, value)
-    # First, because it may ask for a choice before the long work.
-    coincident = unitary_events.analyse(recording, windows, args)
+    # First, because they may ask for a choice before the long work.
+    besides = [part.analyse(recording, windows, args) for part in (unitary_events, patterns)]
     progress = progress_bar(args.quiet)
     packets = analyse_synchrony(
         recording, windows, n_surrogates=args.surrogates, max_null_trials=args.null_trials,
@@ -60,7 +60,6 @@ def analyse(recording: Recording, windows: ResponseWindows,
         recording, windows, bin_width=args.bin, max_units=args.elephant_units,
         max_trials=args.elephant_trials, n_shuffles=args.elephant_shuffles,
         block_trials=args.block_trials, seed=args.seed, progress=progress)
-    besides = [coincident, patterns.analyse(recording, windows, args)]
     return PipelineResult(
         name="synchrony",
         tables={"synchrony": packets.table, "synchrony_elephant": elephant.table,
