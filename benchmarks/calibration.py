@@ -240,7 +240,8 @@ def by_column(summary: pd.DataFrame) -> pd.DataFrame:
                     "power in": planted.loc[planted["share"].idxmin(), "scenario"]}
         if len(null) or len(planted):
             rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).convert_dtypes(infer_objects=False, convert_string=False,
+                                             convert_boolean=False, convert_floating=False)
 
 
 # --- printing ------------------------------------------------------------------------------------
@@ -249,9 +250,9 @@ def by_column(summary: pd.DataFrame) -> pd.DataFrame:
 def markdown(table: pd.DataFrame) -> str:
     """A table in Markdown; shares with three digits."""
     def show(value) -> str:
-        if isinstance(value, float):
-            return "" if value != value else f"{value:.0f}" if value > 1 else f"{value:.3f}"
-        return str(value)
+        if pd.isna(value):
+            return ""
+        return f"{value:.3f}" if isinstance(value, float) else str(value)
 
     lines = [list(table), ["---"] * len(table.columns),
              *([show(value) for value in row] for row in table.itertuples(index=False))]
