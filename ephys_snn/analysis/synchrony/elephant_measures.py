@@ -29,7 +29,6 @@ import pandas as pd
 from ephys_snn.analysis.statistics import false_discovery_q, surrogate_comparison
 from ephys_snn.analysis.surrogates import ExchangeableSpikes
 from ephys_snn.analysis.synchrony.elephant_trains import (
-    MAX_LAG,
     Measured,
     measure_trains,
     observed_time,
@@ -189,12 +188,15 @@ def _measure_area(sample: _Sample, row: dict, max_units: int, n_shuffles: int,
     if sample.inside.any():
         row["peak_rate_hz"] = np.nanmax(curves.rate)
         row["peak_time_ms"] = curves.time[np.nanargmax(curves.rate)]
-        row["rate_width_ms"] = width_at_half_maximum(*curves[:2])
+        row["rate_width_ms"] = width_at_half_maximum(curves.rate, sample.bin_width)
     spiking, n_spikes = np.unique(sample.spikes.unit[sample.inside], return_counts=True)
     row["n_units_used"] = min(max_units, len(spiking))
     if len(spiking) < 2:
         row["note"] = ("not computable: pairwise measures need two units that spike in the "
                        f"sampled trials; {len(spiking)} of {sample.spikes.n_units} do")
+        return curves
+    if sample.slot_bins * len(sample.start) < 2:
+        row["note"] = "not computable: the sampled trials are one bin together"
         return curves
     chosen = rng.choice(len(spiking), row["n_units_used"], replace=False)
     # Pairs are taken from the front: the units with most spikes have most to say about lags.
@@ -206,7 +208,8 @@ def _measure_area(sample: _Sample, row: dict, max_units: int, n_shuffles: int,
     row["largest_event_units"] = observed.largest_event
     for measure in MEASURES:
         row[measure] = getattr(observed, measure)
-    lag = sample.bin_width * np.arange(-MAX_LAG, MAX_LAG + 1)
+    n_lags = len(observed.correlogram)
+    lag = sample.bin_width * (np.arange(n_lags) - n_lags // 2)
     row["correlogram_lag_ms"] = lag[np.argmax(observed.correlogram)]
     curves = curves._replace(scale=observed.scale, contrast=observed.contrast, lag=lag,
                              correlogram=observed.correlogram)

@@ -11,7 +11,7 @@ from scipy import signal
 if TYPE_CHECKING:
     import neo
 
-MAX_LAG = 20  # bins of the cross-correlogram
+MAX_LAG = 20  # bins of the cross-correlogram, where trains are longer
 MIN_OBSERVED = 0.1  # of the trials; a rate over fewer is that of a few spikes
 
 
@@ -107,13 +107,14 @@ def _correlations(centred: list[neo.SpikeTrain], pairs: np.ndarray) -> tuple[flo
     )
 
     unit = 1 * pq.ms
+    max_lag = min(MAX_LAG, int(centred[0].t_stop.magnitude) - 1)
     each = [BinnedSpikeTrain(train, bin_size=unit) for train in centred[:1 + pairs.max()]]
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore")  # a surrogate may leave a unit silent: no correlation
         correlation = correlation_coefficient(BinnedSpikeTrain(centred, bin_size=unit),
                                               binary=True)
         correlograms = np.array([cross_correlation_histogram(
-            each[i], each[j], window=[-MAX_LAG, MAX_LAG], binary=True,
+            each[i], each[j], window=[-max_lag, max_lag], binary=True,
             cross_correlation_coefficient=True)[0].magnitude.ravel() for i, j in pairs])
         return (np.nanmean(correlation[np.triu_indices(len(centred), k=1)]),
                 np.nanmean(correlograms, axis=0))
@@ -172,17 +173,16 @@ def population_rate(times: np.ndarray, n_bins: int, bin_width: float,
     return bin_width * (np.arange(n_bins) + 0.5), rate
 
 
-def width_at_half_maximum(time: np.ndarray, rate: np.ndarray) -> float:
+def width_at_half_maximum(rate: np.ndarray, bin_width: float) -> float:
     """Duration for which the highest peak stays at or above half of its height, in whole bins.
 
     Parameters
     ----------
-    time : (bin,) float, ms
-        Equally spaced.
     rate : (bin,) float
         nan counts as 0; above 0 somewhere.
+    bin_width : float, ms
     """
-    rate = np.nan_to_num(rate)
+    rate = np.pad(np.nan_to_num(rate), 1)  # a peak at the border falls to 0 beyond it
     peak = int(np.argmax(rate))
     # A hair below half, as a bin at half of the height belongs to the peak.
     depth = rate[peak] * (0.5 + 1e-9)
@@ -190,7 +190,7 @@ def width_at_half_maximum(time: np.ndarray, rate: np.ndarray) -> float:
         rate, [peak], rel_height=1.0,
         prominence_data=(np.array([depth]), np.array([0]), np.array([len(rate) - 1])))
     # Between bins the positions are interpolated; the first and the last whole bin lie inside.
-    return float((np.floor(right[0]) - np.ceil(left[0]) + 1) * (time[1] - time[0]))
+    return float((np.floor(right[0]) - np.ceil(left[0]) + 1) * bin_width)
 
 
 def _neo_train(times: np.ndarray, stop: float) -> neo.SpikeTrain:

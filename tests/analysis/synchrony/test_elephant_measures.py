@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import quantities as pq
-from builders import planted
+from builders import make_recording, planted
 from elephant.spike_train_synchrony import spike_contrast
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,9 +95,25 @@ def test_a_constant_rate_is_constant_where_windows_end_at_different_times():
 
 
 def test_width_at_half_maximum():
-    time = np.arange(10.0)
-    assert width_at_half_maximum(time, np.array([0, 0, 1, 5, 9, 6, 2, 0, 7, 0.0])) == 3
-    assert width_at_half_maximum(time, np.ones(10)) == 10
+    assert width_at_half_maximum(np.array([0, 0, 1, 5, 9, 6, 2, 0, 7, 0.0]), 1.0) == 3
+    assert width_at_half_maximum(np.ones(10), 1.0) == 10
+    assert width_at_half_maximum(np.ones(1), 5.0) == 5
+
+
+@pytest.mark.parametrize(("n_trials", "bin_width"), [(1, 20.0), (1, 10.0), (2, 20.0), (3, 20.0)])
+def test_few_bins_are_measured_or_have_a_reason(n_trials, bin_width):
+    recording = make_recording([[1.0, 22.0, 41.0], [2.0, 15.0, 43.0]], 20.0 * np.arange(n_trials),
+                               20.0)
+    result = analyse_with_elephant(recording, epoch_windows(recording.trials),
+                                   bin_width=bin_width, n_shuffles=2)
+    (row,) = result.table.to_dict("records")
+    n_bins = n_trials * 20 / bin_width
+    assert row["rate_width_ms"] == bin_width * round(row["rate_width_ms"] / bin_width) > 0
+    if n_bins < 2:
+        assert "one bin" in row["note"]
+    else:
+        curves = result.curves["A"]
+        assert len(curves.lag) == len(curves.correlogram) == 2 * n_bins - 1
 
 
 @given(st.lists(st.integers(0, 6), min_size=2, max_size=30).filter(any), st.floats(0.05, 20))
@@ -109,7 +125,7 @@ def test_width_at_half_maximum_is_that_of_the_bins_around_the_peak(counts, obser
         first -= 1
     while last + 1 < len(counts) and 2 * counts[last + 1] >= max(counts):
         last += 1
-    found = width_at_half_maximum(0.1 * np.arange(len(counts)), rate)
+    found = width_at_half_maximum(rate, 0.1)
     assert found == pytest.approx(0.1 * (last - first + 1))
 
 
