@@ -84,7 +84,7 @@ def measure_estimators() -> None:
             code = np.repeat(np.arange(N_CLASSES), trials_per_class)
             response = draw(code)
             found = quadratic_extrapolation(response, code, rng)
-            permuted = quadratic_extrapolation(response, rng.permutation(code), rng, 1).plug_in
+            permuted = quadratic_extrapolation(response, rng.permutation(code), rng).plug_in
             columns = "".join(f"{v.mean():9.3f} +-{v.std():5.3f}" for v in (
                 found.plug_in, found.extrapolated, found.plug_in - permuted))
             print(f"{name:18}{truth:7.3f}{trials_per_class:14d}{columns}")
