@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import special, stats
 
 SIGNIFICANT_Q = 0.05
@@ -55,6 +56,15 @@ def false_discovery_q(p_values: np.ndarray, same: np.ndarray | None = None) -> n
     if tested.any():
         q_values[tested] = stats.false_discovery_control(p_values[tested])
     return q_values
+
+
+def area_tests(table: pd.DataFrame, *counts: str) -> pd.Series:
+    """(row,) str, `same` of `false_discovery_q` for a table with a row per area and cell type.
+
+    A cell type that has as many units (columns `counts`) as its area is no second test.
+    """
+    is_all = np.all([table[n] == table.groupby("area")[n].transform("max") for n in counts], axis=0)
+    return table["area"] + "/" + table["cell_type"].mask(is_all, "all")
 
 
 # --- intervals -----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from ephys_snn.analysis.information.unit_information import UnitInformation
 from ephys_snn.analysis.statistics import (
     MIN_SAMPLE,
     SIGNIFICANT_Q,
+    area_tests,
     false_discovery_q,
     mean_interval,
     permutation_p_value,
@@ -68,14 +69,9 @@ def information_by_area(recording: Recording, windows: ResponseWindows,
 
 
 def insert_q(table: pd.DataFrame, p_column: str, *counts: str) -> None:
-    """Insert q-values behind the p-values of a table with a row per area and cell type.
-
-    Where a cell type has as many units (`counts`) as its area, the two rows are one test.
-    """
-    is_all = np.all([table[n] == table.groupby("area")[n].transform("max") for n in counts], axis=0)
-    same = table["area"] + "/" + table["cell_type"].mask(is_all, "all")
+    """Insert q-values behind the p-values of a table; `counts` as in `area_tests`."""
     table.insert(table.columns.get_loc(p_column) + 1, p_column.replace("p_value", "q_value"),
-                 false_discovery_q(table[p_column], same))
+                 false_discovery_q(table[p_column], area_tests(table, *counts)))
 
 
 def _describe(units: pd.DataFrame) -> dict[str, float]:

@@ -30,7 +30,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis.statistics import false_discovery_q, surrogate_comparison
+from ephys_snn.analysis.statistics import (
+    area_tests,
+    false_discovery_q,
+    surrogate_comparison,
+)
 from ephys_snn.analysis.synchrony.packet_nulls import (
     WIDTHS,
     DitheredSpikes,
@@ -105,9 +109,7 @@ def analyse_synchrony(recording: Recording, windows: ResponseWindows, *, n_surro
                        np.random.default_rng([seed, 1, index]), progress)
     table = pd.DataFrame([row for area_rows in rows for row in area_rows], columns=list(COLUMNS))
     table["shuffled_within"] = recording.trials.repeats.of
-    # A cell type that is its whole area is no second test.
-    is_all = table["n_units"] == table.groupby("area")["n_units"].transform("max")
-    same = table["area"] + "/" + table["cell_type"].mask(is_all, "all")
+    same = area_tests(table, "n_units")
     for null in NULLS:
         for width in WIDTHS:
             table[f"{null}_{width}_q_value"] = false_discovery_q(
