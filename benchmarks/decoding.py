@@ -15,8 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from ephys_snn.analysis.separability.decoding import decode
-from ephys_snn.analysis.separability.folds import assign_folds, permuted_classes
+from ephys_snn.analysis.decoding import assign_folds, decode, permuted_classes
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import time
 import numpy as np
 from scipy import special, stats
 
-from ephys_snn.analysis.information.entropy import quadratic_extrapolation
+from ephys_snn.analysis.entropy import quadratic_extrapolation
 from ephys_snn.analysis.information.unit_information import unit_information
 from ephys_snn.recording import Recording, Trials, Units, epoch_windows
 

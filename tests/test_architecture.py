@@ -33,6 +33,8 @@ ARROWS = {
     "commands": {"training", "network", "stimuli", "lif", "formats", "recording", "analysis",
                  "report"},
 }
+# Packages of analysis that others may use, by their door; all others answer a question alone.
+SHARED_ANALYSIS = {"decoding"}
 # Inside a room: imports that close a circle, and why that may be.
 MAY_CLOSE_A_CIRCLE = {("recording.recording", "recording.reading")}  # Recording.read, in a method
 
@@ -142,6 +144,23 @@ def test_other_rooms_are_entered_by_the_door():
                     and named[other].name not in ("__init__.py", "__main__.py"):
                 behind.setdefault(module, set()).add(other)
     assert not behind
+
+
+def test_analyses_do_not_import_each_other():
+    named, crossing = modules(), {}
+    packages = {name.split(".")[1] for name, path in named.items()
+                if name.startswith("analysis.") and path.name == "__init__.py"}
+    assert packages >= SHARED_ANALYSIS
+    doors = {f"analysis.{package}" for package in SHARED_ANALYSIS}
+    for module, imported in graph().items():
+        own = ".".join(module.split(".")[:2])
+        if own.removeprefix("analysis.") in packages:
+            others = {other for other in imported if other.split(".")[0] == "analysis"
+                      and ".".join(other.split(".")[1:2]) in packages
+                      and not f"{other}.".startswith(f"{own}.")}
+            if others - doors:
+                crossing[module] = others - doors
+    assert not crossing
 
 
 def test_rooms_are_of_a_size_to_live_in():

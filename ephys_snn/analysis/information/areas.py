@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.depth_trend import DepthTrend, depth_trend
+from ephys_snn.analysis.entropy import activity_entropy
 from ephys_snn.analysis.information.contrasts import NO_CONTRAST, contrast
-from ephys_snn.analysis.information.entropy import activity_entropy
 from ephys_snn.analysis.information.unit_information import UnitInformation
 from ephys_snn.analysis.statistics import (
     MIN_SAMPLE,

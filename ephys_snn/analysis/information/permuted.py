@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from ephys_snn.analysis.information.entropy import (
+from ephys_snn.analysis.entropy import (
     activity_entropy,
     entropy,
     information_gain,

@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from ephys_snn.analysis.information.entropy import largest_information_gain
+from ephys_snn.analysis.entropy import largest_information_gain
 from ephys_snn.analysis.information.unit_information import UnitInformation
 from ephys_snn.analysis.style import NULL_COLOR, cell_type_color, figure_style, new_figure
 from ephys_snn.recording import Recording

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ephys_snn.analysis.classes import class_sums, label_codes
-from ephys_snn.analysis.information.entropy import (
+from ephys_snn.analysis.entropy import (
     activity_entropy,
     correct_for_chance,
     information_gain,

@@ -13,9 +13,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ephys_snn.analysis.separability.decoding import Decoding, decode_draws, effective_trials
-from ephys_snn.analysis.separability.design import Design, encode_draws
-from ephys_snn.analysis.separability.parallel import map_steps
+from ephys_snn.analysis.decoding import (
+    Decoding,
+    decode_draws,
+    effective_trials,
+    encode_draws,
+    map_steps,
+)
+from ephys_snn.analysis.separability.design import Design
 from ephys_snn.analysis.statistics import false_discovery_q
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.recording import Recording

@@ -16,9 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis.separability.decoding import balanced_accuracy, decode_elsewhere
+from ephys_snn.analysis.decoding import balanced_accuracy, decode_elsewhere, map_steps
 from ephys_snn.analysis.separability.design import Design, SeparabilitySettings, plan
-from ephys_snn.analysis.separability.parallel import map_steps
 from ephys_snn.analysis.statistics import permutation_p_value
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.errors import InputError

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from ephys_snn.analysis.classes import label_codes
-from ephys_snn.analysis.separability.folds import assign_folds, choose_folds, permuted_classes
+from ephys_snn.analysis.decoding import assign_folds, choose_folds, main_code, permuted_classes
 from ephys_snn.analysis.surrogates import FEW_BLOCKS, SINGLE_TRIALS, Relabelling
 from ephys_snn.analysis.trial_subsets import keep_windows, proportional_trials
 from ephys_snn.errors import InputError
-from ephys_snn.recording import DECISION_NOTE, Recording, Responses, ResponseWindows
+from ephys_snn.recording import DECISION_NOTE, Recording, ResponseWindows
 
-CODES = {"active": "which units are active", "latency": "first-spike latencies",
-         "count": "spike counts"}  # with their names in words
 LEVEL = 0.05  # of significance
 FEW_RUNS = 3  # of a class along the session; with fewer, a trend alone can separate classes
 MIN_MATCHED = 10  # units; areas with fewer do not set the number that `match_units` draws
@@ -46,9 +43,8 @@ class SeparabilitySettings:
     n_bins : int
         Time bins of the cross-temporal decoding; 0: none.
     time_code : str or None
-        The code over time, between areas and of the confusions, one of `CODES`; None: latency
-        where no unit spikes twice in a window, because once all units have spiked, their counts
-        say nothing any more; else count.
+        The code over time, between areas and of the confusions, one of `CODES`; None: that of
+        `ephys_snn.analysis.decoding.main_code`.
     max_trials : int
         More trials are thinned out to this number, every class in proportion.
     seed : int
@@ -127,7 +123,7 @@ def plan(recording: Recording, windows: ResponseWindows, settings: SeparabilityS
     windows = keep_windows(windows, trials)
     length = -(-len(trials) // FEW_BLOCKS) if relabelling.shift else relabelling.block_trials
     return Design(windows, classes, labellings, folds, np.arange(len(trials)) // length,
-                  settings.time_code or _main_code(recording, windows), notes)
+                  settings.time_code or main_code(recording, windows), notes)
 
 
 def _choose_trials(label: np.ndarray, settings: SeparabilitySettings, rng: np.random.Generator
@@ -161,10 +157,6 @@ def _runs(true: np.ndarray, relabelling: Relabelling) -> list[str]:
             "trials: no exchange of labels parts what differs between classes from what drifts "
             "along the recording"
             ] if relabelling != SINGLE_TRIALS and fewest < FEW_RUNS else []
-
-
-def _main_code(recording: Recording, windows: ResponseWindows) -> str:
-    return "count" if recording.responses(windows).count.max(initial=0) > 1 else "latency"
 
 
 def draw_units(recording: Recording, design: Design, settings: SeparabilitySettings,
@@ -206,32 +198,3 @@ def draw_units(recording: Recording, design: Design, settings: SeparabilitySetti
         raise InputError(f"--match-units {number}: no area has so many units; the largest has "
                          f"{max(sizes, default=0)}")
     return reasons | draws
-
-
-def encode(responses: Responses, code: str, silent_latency: float) -> np.ndarray:
-    """Responses as numbers that a decoder can take.
-
-    Parameters
-    ----------
-    responses : Responses
-    code : str
-        One of `CODES`.
-    silent_latency : float, ms
-        The latency of a silent unit.
-
-    Returns
-    -------
-    (trial, unit) float
-    """
-    if code == "active":
-        return responses.active.astype(float)
-    if code == "latency":
-        return np.where(responses.active, responses.latency, silent_latency)
-    return responses.count.astype(float)
-
-
-def encode_draws(recording: Recording, windows: ResponseWindows, draws: Sequence[np.ndarray],
-                 code: str) -> list[np.ndarray]:
-    """(trial, unit) float for every draw of units; see `encode`."""
-    silent_latency = (windows.stop - windows.onset)[windows.used].max()
-    return [encode(recording.responses(windows, units), code, silent_latency) for units in draws]

@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from ephys_snn.analysis.separability.design import CODES, LEVEL
+from ephys_snn.analysis.decoding import CODES
+from ephys_snn.analysis.separability.design import LEVEL
 from ephys_snn.analysis.separability.separability import Separability
 from ephys_snn.analysis.separability.words import accuracies
 from ephys_snn.analysis.style import NULL_COLOR, figure_style, new_figure

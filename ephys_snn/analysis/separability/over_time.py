@@ -15,14 +15,18 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis.separability.decoding import Decoding, accuracy_interval, decode_draws
+from ephys_snn.analysis.decoding import (
+    Decoding,
+    accuracy_interval,
+    decode_draws,
+    encode_draws,
+    map_steps,
+)
 from ephys_snn.analysis.separability.design import (
     LEVEL,
     Design,
     SeparabilitySettings,
-    encode_draws,
 )
-from ephys_snn.analysis.separability.parallel import map_steps
 from ephys_snn.analysis.statistics import permutation_p_value
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.recording import Recording, ResponseWindows

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from ephys_snn.analysis.decoding import CODES
 from ephys_snn.analysis.pipeline import Options, Pipeline, StudyColumns
 from ephys_snn.analysis.results import PipelineResult
-from ephys_snn.analysis.separability.design import CODES, SeparabilitySettings
+from ephys_snn.analysis.separability.design import SeparabilitySettings
 from ephys_snn.analysis.separability.separability import Separability, measure_separability
 from ephys_snn.analysis.separability.words import CAPTIONS, findings, limits, summarise
 from ephys_snn.analysis.surrogates import Relabelling

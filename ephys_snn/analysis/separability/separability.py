@@ -8,8 +8,8 @@ Each area is asked in three codes, of every unit in every trial's response windo
               window would make the duration of the trial decodable
     count     number of spikes
 
-*Decoding* (see `decoding`): cross-validated balanced accuracy, with chance from permuted
-labels, the whole cross-validation repeated for each.
+*Decoding* (see `ephys_snn.analysis.decoding`): cross-validated balanced accuracy, with chance from
+permuted labels, the whole cross-validation repeated for each.
 
 *Distances* (see `distances`) between the trials of one class and of different classes; chance is a
 ratio of 1, measured with the same permutations.
@@ -26,21 +26,24 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ephys_snn.analysis.decoding import (
+    CODES,
+    accuracy_interval,
+    decode_draws,
+    encode_draws,
+    map_steps,
+)
 from ephys_snn.analysis.separability.between_areas import compare_areas
 from ephys_snn.analysis.separability.cross_temporal import decode_across_time
-from ephys_snn.analysis.separability.decoding import accuracy_interval, decode_draws
 from ephys_snn.analysis.separability.design import (
-    CODES,
     LEVEL,
     Design,
     SeparabilitySettings,
     draw_units,
-    encode_draws,
     plan,
 )
 from ephys_snn.analysis.separability.distances import class_distances, pairwise_distances
 from ephys_snn.analysis.separability.over_time import follow_decoding
-from ephys_snn.analysis.separability.parallel import map_steps
 from ephys_snn.analysis.statistics import false_discovery_q, permutation_p_value
 from ephys_snn.cli import Progress, no_progress
 from ephys_snn.recording import Recording, ResponseWindows

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ephys_snn.analysis.separability.design import CODES, LEVEL, SeparabilitySettings
+from ephys_snn.analysis.decoding import CODES
+from ephys_snn.analysis.separability.design import LEVEL, SeparabilitySettings
 from ephys_snn.analysis.separability.separability import Separability
 from ephys_snn.analysis.words import trials_left_out
 from ephys_snn.recording import ResponseWindows

@@ -7,6 +7,11 @@ from builders import recording_of_layers
 from scipy import stats
 
 from ephys_snn.analysis.classes import class_sums, label_codes
+from ephys_snn.analysis.entropy import (
+    information_gain,
+    largest_information_gain,
+    mutual_information,
+)
 from ephys_snn.analysis.information.areas import (
     MEASURES,
     information_by_area,
@@ -14,11 +19,6 @@ from ephys_snn.analysis.information.areas import (
     insert_q,
 )
 from ephys_snn.analysis.information.cell_types import excitatory_against_inhibitory
-from ephys_snn.analysis.information.entropy import (
-    information_gain,
-    largest_information_gain,
-    mutual_information,
-)
 from ephys_snn.analysis.information.unit_information import unit_information
 from ephys_snn.recording import epoch_windows
 

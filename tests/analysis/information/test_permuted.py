@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ephys_snn.analysis.classes import class_sums
-from ephys_snn.analysis.information.entropy import (
+from ephys_snn.analysis.entropy import (
     information_gain,
     mutual_information,
 )

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from builders import recording_of_layers
 
+from ephys_snn.analysis.decoding import Decoding, assign_folds, decode_draws
 from ephys_snn.analysis.separability.between_areas import accuracy_difference
-from ephys_snn.analysis.separability.decoding import Decoding, decode_draws
 from ephys_snn.analysis.separability.design import SeparabilitySettings, plan
-from ephys_snn.analysis.separability.folds import assign_folds
 from ephys_snn.analysis.separability.separability import measure_separability
 from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.recording import epoch_windows

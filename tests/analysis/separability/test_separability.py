@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from builders import analysis_options, recording_of_layers
 
+from ephys_snn.analysis.decoding import encode
 from ephys_snn.analysis.runner import run
-from ephys_snn.analysis.separability.design import SeparabilitySettings, draw_units, encode, plan
+from ephys_snn.analysis.separability.design import SeparabilitySettings, draw_units, plan
 from ephys_snn.analysis.separability.over_time import follow_decoding
 from ephys_snn.analysis.separability.pipeline import PIPELINE, add_options, analyse
 from ephys_snn.analysis.separability.separability import SINGLE_SPIKES, measure_separability

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 
-from ephys_snn.analysis.separability.decoding import decode
+from ephys_snn.analysis.decoding.decoder import decode
+from ephys_snn.analysis.decoding.folds import assign_folds, choose_folds, permuted_classes
 from ephys_snn.analysis.separability.distances import class_distances, pairwise_distances
-from ephys_snn.analysis.separability.folds import assign_folds, choose_folds, permuted_classes
 from ephys_snn.analysis.statistics import permutation_p_value
 from ephys_snn.analysis.surrogates import SINGLE_TRIALS, Relabelling
 from ephys_snn.errors import InputError

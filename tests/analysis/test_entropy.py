@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import special, stats
 
-from ephys_snn.analysis.information.entropy import (
+from ephys_snn.analysis.entropy import (
     correct_for_chance,
     entropy,
     information_gain,

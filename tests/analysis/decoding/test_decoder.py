@@ -7,7 +7,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.preprocessing import StandardScaler
 
-from ephys_snn.analysis.separability.decoding import (
+from ephys_snn.analysis.decoding.decoder import (
     accuracy_interval,
     balanced_accuracy,
     decode,
@@ -15,7 +15,7 @@ from ephys_snn.analysis.separability.decoding import (
     decode_elsewhere,
     effective_trials,
 )
-from ephys_snn.analysis.separability.folds import assign_folds, permuted_classes
+from ephys_snn.analysis.decoding.folds import assign_folds, permuted_classes
 from ephys_snn.analysis.statistics import permutation_p_value
 
 
