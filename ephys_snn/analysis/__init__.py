@@ -7,8 +7,10 @@ name to `PACKAGES`. The commands, the report and the study go through this list.
 from collections.abc import Iterator
 from importlib import import_module
 
+from ephys_snn.analysis.classes import class_sums
 from ephys_snn.analysis.control import add_compare_option, open_control
 from ephys_snn.analysis.depth_trend import ONE_RECORDING
+from ephys_snn.analysis.entropy import correct_for_chance, information_gain
 from ephys_snn.analysis.pipeline import Addition, Pipeline, StudyColumns
 from ephys_snn.analysis.results import PipelineResult, provenance, results_folder, write_results
 from ephys_snn.analysis.runner import analyse_besides, analysis_parser, results_path, run
@@ -24,10 +26,10 @@ from ephys_snn.analysis.style import class_colors, figure_style, new_figure
 
 __all__ = ["MIN_SAMPLE", "ONE_RECORDING", "PACKAGES", "Addition", "Pipeline", "PipelineResult",
            "StudyColumns", "add_compare_option", "analyse_besides", "analysis_parser",
-           "class_colors", "difference_interval", "false_discovery_q", "figure_style",
-           "mean_interval", "new_figure", "open_control", "permutation_p_value", "pipelines",
-           "provenance", "results_folder", "results_path", "run", "wilson_interval",
-           "write_results"]
+           "class_colors", "class_sums", "correct_for_chance", "difference_interval",
+           "false_discovery_q", "figure_style", "information_gain", "mean_interval", "new_figure",
+           "open_control", "permutation_p_value", "pipelines", "provenance", "results_folder",
+           "results_path", "run", "wilson_interval", "write_results"]
 
 # In the order of the report.
 PACKAGES = (

@@ -126,15 +126,37 @@ def functional_pathways(recording: Recording, responses: Responses, windows: Res
     return Pathways("functional", classes, code[~chosen_by], tuple(areas), np.empty(0, dtype=int))
 
 
+def functional_members(active: np.ndarray, code: np.ndarray, n_classes: int) -> np.ndarray:
+    """Units that are active in more trials of a class than of the others.
+
+    By Fisher's exact test, false discovery controlled over units and classes.
+
+    Parameters
+    ----------
+    active : (trial, unit) bool
+    code : (trial,) int
+
+    Returns
+    -------
+    (class, unit) bool
+    """
+    return _significant(fisher_p_values(active, code, n_classes), active)
+
+
+def _significant(p: np.ndarray, activity: np.ndarray) -> np.ndarray:
+    """(class, unit) bool, p below the level of false discovery, of units that are ever active."""
+    # Never active is nothing to test; a p of 1 would only dilute the others.
+    tested = np.where(activity.any(axis=0), p, np.nan)
+    return false_discovery_q(tested) < SIGNIFICANT_Q
+
+
 def _choose_members(activity: np.ndarray, code: np.ndarray, effect: np.ndarray,
                     too_few: np.ndarray, settings: PathwaySettings, rng: np.random.Generator
                     ) -> np.ndarray:
     """(class, unit) bool, units that are significantly more active for a class."""
     p = _selection_p_values(activity, code, len(effect), settings, rng)
-    # Never active is nothing to test; a p of 1 would only dilute the others.
-    p[:, ~activity.any(axis=0)] = np.nan
     p[too_few] = np.nan
-    return (false_discovery_q(p) < SIGNIFICANT_Q) & (effect > 0)
+    return _significant(p, activity) & (effect > 0)
 
 
 def _selection_p_values(activity: np.ndarray, code: np.ndarray, n_classes: int,
