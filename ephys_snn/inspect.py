@@ -18,10 +18,9 @@ from ephys_snn.formats import (
     Epoch,
     Event,
     Session,
-    format_label,
+    counted,
+    labels_of,
     open_session,
-    sort_labels,
-    text,
 )
 from ephys_snn.recording import add_recording_options, open_recording
 
@@ -106,7 +105,7 @@ def _label_options(event: Event) -> list[str]:
         return []
     found = []
     for key, values in event.annotations.items():
-        counts = Counter(text([format_label(value) for value in values.tolist()]).tolist())
+        counts = Counter(labels_of(values).tolist())
         if key not in (SEGMENT_START, SEGMENT_STOP) and 1 < len(counts) <= MAX_CLASSES \
                 and min(counts.values()) > 1:
             found.append((values.dtype.kind not in "US", key))
@@ -127,10 +126,9 @@ def _describe_event(event: Event) -> str:
 
 
 def _count(values: Sequence[str]) -> str:
-    counts = Counter(values)
-    if len(counts) == len(values) > 1:
+    if len(set(values)) == len(values) > 1:
         return f"{len(values)} different values"
-    return listed([f"{value or '(empty)'} ({counts[value]})" for value in sort_labels(counts)])
+    return listed(counted(values))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -14,12 +14,14 @@ from ephys_snn.formats.session import (
     Event,
     Session,
     SpikeTrain,
+    counted,
     format_label,
+    labels_of,
     sort_labels,
     take_entries,
     text,
 )
 
 __all__ = ["DECISION_EVENT", "SEGMENT_START", "SEGMENT_STOP", "TRIALS_EPOCH", "Epoch", "Event",
-           "Session", "SpikeTrain", "block_of_session", "format_label", "open_session",
-           "session_of_blocks", "sort_labels", "take_entries", "text", "write_nix"]
+           "Session", "SpikeTrain", "block_of_session", "counted", "format_label", "labels_of",
+           "open_session", "session_of_blocks", "sort_labels", "take_entries", "text", "write_nix"]

@@ -6,6 +6,7 @@ Every reader delivers it, every writer takes it, and the rules that make a `Reco
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -180,6 +181,16 @@ def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({str(label) for label in labels}, key=key))
 
 
+def counted(labels: Iterable[str]) -> list[str]:
+    """Distinct labels in the order of `sort_labels`, and how often each comes.
+
+    >>> counted(["b", "a", "b", ""])
+    ['(empty) (1)', 'a (1)', 'b (2)']
+    """
+    counts = Counter(map(str, labels))
+    return [f"{label or '(empty)'} ({counts[label]})" for label in sort_labels(counts)]
+
+
 def format_label(value: Any) -> str:
     """A value of an annotation as the label of a class: numbers without needless digits.
 
@@ -189,3 +200,8 @@ def format_label(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def labels_of(values: np.ndarray) -> np.ndarray:
+    """The values of an annotation as labels, (n,) str; '' where there is none (None or nan)."""
+    return text(["" if value != value else format_label(value) for value in values.tolist()])

@@ -8,7 +8,7 @@ from pathlib import Path
 from ephys_snn.cli import names, number
 from ephys_snn.errors import InputError
 from ephys_snn.formats import DECISION_EVENT, SEGMENT_START
-from ephys_snn.recording.limits.labels import describe_order
+from ephys_snn.recording.limits.labels import describe_order, describe_perturbations
 from ephys_snn.recording.limits.resolution import with_resolution
 from ephys_snn.recording.limits.stability import describe_instability, keep_stable, unit_stability
 from ephys_snn.recording.limits.windows import is_recorded, keep_clean, limits_of
@@ -77,6 +77,9 @@ def _add_selection_options(group) -> None:
                        help="only trials whose decision is the class of the trial")
     group.add_argument("--classes", metavar="A,B,...", type=names,
                        help="only trials of these classes")
+    group.add_argument("--trials-where", metavar="KEY=VALUE", action="append", default=[],
+                       help="only trials with this array annotation, or label; VALUE,VALUE for "
+                            "any of them; repeat it for trials that fit all")
     group.add_argument("--units-where", metavar="KEY=VALUE", action="append", default=[],
                        help="only units with this area, cell_type, name, unit_id or annotation "
                             "of the spike trains; VALUE,VALUE for any of them; repeat it for "
@@ -99,7 +102,8 @@ def open_recording(args: argparse.Namespace) -> tuple[Recording, ResponseWindows
         trial_duration=None if args.window is None else args.window[1])
     recording = select(
         recording, trial_range=args.trial_range, correct_only=args.correct_only,
-        classes=args.classes, units_where=args.units_where, min_rate=args.min_rate)
+        classes=args.classes, trials_where=args.trials_where, units_where=args.units_where,
+        min_rate=args.min_rate)
     recording = with_resolution(recording, args.resolution)
     stability = unit_stability(recording)
     if not args.stable_units:
@@ -110,8 +114,9 @@ def open_recording(args: argparse.Namespace) -> tuple[Recording, ResponseWindows
     if args.clean_trials:
         recording = keep_clean(recording, windows)
         windows = choose_windows(recording, args.until, args.window)
-    return recording.noted(*describe_order(windows, recording), *limits_of(windows, recording)), \
-        windows
+    return recording.noted(*describe_perturbations(recording.trials),
+                           *describe_order(windows, recording),
+                           *limits_of(windows, recording)), windows
 
 
 def choose_windows(recording: Recording, until: str | None = None,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ephys_snn.errors import InputError, listed
-from ephys_snn.formats import format_label, sort_labels
+from ephys_snn.formats import counted, labels_of, sort_labels
 from ephys_snn.recording.recording import Recording
 
 
 def select(recording: Recording, *, trial_range: tuple[int, int] | None = None,
            correct_only: bool = False, classes: Sequence[str] | None = None,
-           units_where: Sequence[str] = (), min_rate: float | None = None) -> Recording:
+           trials_where: Sequence[str] = (), units_where: Sequence[str] = (),
+           min_rate: float | None = None) -> Recording:
     """The recording with the chosen trials and units only; every choice is said in its notes.
 
     Parameters
@@ -24,8 +25,8 @@ def select(recording: Recording, *, trial_range: tuple[int, int] | None = None,
         Only trials whose decision has the label of the trial.
     classes : sequence of str, optional
         Only trials with these labels.
-    units_where : sequence of 'KEY=VALUE' or 'KEY=VALUE,VALUE'
-        Only units with one of these values; with several keys, units that fit them all.
+    trials_where, units_where : sequence of 'KEY=VALUE' or 'KEY=VALUE,VALUE'
+        Only trials, only units with one of these values; with several keys, those that fit all.
     min_rate : float, optional, spikes/s
         Only units that spike at least so often within the chosen trials; what happens between
         the trials does not count, since many files hold nothing there.
@@ -36,6 +37,8 @@ def select(recording: Recording, *, trial_range: tuple[int, int] | None = None,
         recording = _correct(recording)
     if classes is not None:
         recording = _of_classes(recording, classes)
+    for condition in trials_where:
+        recording = _trials_where(recording, condition)
     for condition in units_where:
         recording = _units_where(recording, condition)
     if min_rate is not None:
@@ -98,20 +101,42 @@ def _of_classes(recording: Recording, classes: Sequence[str]) -> Recording:
                        f"--classes {','.join(classes)}")
 
 
+def _trials_where(recording: Recording, condition: str) -> Recording:
+    option, trials = f"--trials-where {condition}", recording.trials
+    chosen = _fitting(condition, {**trials.annotations, "label": trials.label}, option, "trial")
+    return keep_trials(recording, chosen, option)
+
+
 def _units_where(recording: Recording, condition: str) -> Recording:
-    key, equals, wanted = condition.partition("=")
-    units = recording.units
+    option, units = f"--units-where {condition}", recording.units
     known = {"area": units.area, "cell_type": units.cell_type, "name": units.name,
              "unit_id": units.unit_id, **units.annotations}
+    return keep_units(recording, _fitting(condition, known, option, "unit"), option)
+
+
+def _fitting(condition: str, known: Mapping[str, np.ndarray], option: str, what: str
+             ) -> np.ndarray:
+    """(trial or unit,) bool, which have a value of the condition."""
+    key, equals, wanted = condition.partition("=")
     if not equals or key not in known:
-        raise InputError(f"--units-where {condition}: write KEY=VALUE with one of the keys "
-                         f"{', '.join(known)}")
-    values = np.array([format_label(value) for value in known[key].tolist()])
-    chosen = np.isin(values, [wanted, *(part.strip() for part in wanted.split(","))])
+        raise InputError(f"{option}: write KEY=VALUE with one of the keys {', '.join(known)}")
+    values = labels_of(known[key])
+    chosen = np.isin(values, _values_among(wanted, set(values.tolist())))
     if not chosen.any():
-        raise InputError(f"--units-where {condition}: no unit has this {key}; they have "
-                         f"{_listed(values)}")
-    return keep_units(recording, chosen, f"--units-where {condition}")
+        raise InputError(f"{option}: no {what} has this {key}; they have "
+                         f"{listed(counted(values))}")
+    return chosen
+
+
+def _values_among(wanted: str, known: set[str]) -> list[str]:
+    """Those of VALUE,VALUE that are known; as long ones as can be, for they may hold commas."""
+    parts, found = wanted.split(","), []
+    while parts:
+        joined = (",".join(parts[:n]).strip() for n in range(len(parts), 0, -1))
+        value = next((value for value in joined if value in known), None)
+        found += [] if value is None else [value]
+        parts = parts[1 if value is None else value.count(",") + 1:]
+    return found
 
 
 def _at_least(recording: Recording, min_rate: float) -> Recording:

@@ -5,7 +5,6 @@ Trials are an Epoch, an Event with a duration, pairs of Events, or the rows of a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +18,8 @@ from ephys_snn.formats import (
     Epoch,
     Event,
     Session,
-    format_label,
-    sort_labels,
-    text,
+    counted,
+    labels_of,
 )
 from ephys_snn.recording import tables
 from ephys_snn.recording.trials import STIMULUS, Trials
@@ -184,7 +182,7 @@ def _find(events: Sequence[Event], wanted: str, option: str, path: Path) -> Even
     chosen = np.isin(named[0].labels, [labels, *(part.strip() for part in labels.split(","))])
     if not chosen.any():
         raise InputError(f"{option}: nothing in '{name}' has this label; the labels are "
-                         f"{_counted(named[0].labels)}")
+                         f"{listed(counted(named[0].labels))}")
     return named[0].take(chosen)
 
 
@@ -207,8 +205,7 @@ def _with_class(epoch: Epoch, key: str | None, path: Path, notes: list[str]) -> 
     if key not in epoch.annotations:
         raise InputError(f"--label {key}: the trials in '{epoch.name}' have no such array "
                          f"annotation{_list(epoch.annotations)}")
-    values = epoch.annotations[key].tolist()
-    labels = text(["" if value != value else format_label(value) for value in values])  # nan
+    labels = labels_of(epoch.annotations[key])
     epoch, empty = replace(epoch, labels=labels), labels == ""
     if empty.any() and not empty.all():
         notes.append(f"{empty.sum()} of {len(epoch)} trials have no '{key}' and are left out")
@@ -226,11 +223,6 @@ def _stimulus_key(epoch: Epoch, key: str | None) -> str:
 def _list(names: Iterable[str]) -> str:
     names = list(names)
     return f"; they have {', '.join(names)}" if names else "; they have none"
-
-
-def _counted(labels: np.ndarray) -> str:
-    counts = Counter(labels.tolist())
-    return listed([f"{label or '(empty)'} ({counts[label]})" for label in sort_labels(counts)])
 
 
 def _assign_decisions(trials: Epoch, events: Sequence[Event]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ephys_snn.formats import format_label, sort_labels, take_entries
+from ephys_snn.formats import labels_of, sort_labels, take_entries
 
 STIMULUS = "stimulus"  # annotation that names the stimulus, unless another is chosen
+PERTURBATION = "perturbation"  # annotation that names what was done in a trial
+CONTROL = "control"  # its value where nothing was
 
 
 class Repeats(NamedTuple):
@@ -74,6 +76,10 @@ class Trials:
         """Whether any trial has a decision."""
         return bool(np.isfinite(self.decision_time).any())
 
+    def values_of(self, key: str) -> np.ndarray:
+        """(trial,) str, an annotation in words: '' where a trial has none."""
+        return labels_of(self.annotations[key])
+
     @property
     def repeats(self) -> Repeats:
         """Trials of one stimulus and class, where most stimuli are shown again; else of one class.
@@ -81,8 +87,8 @@ class Trials:
         Most: more than half of the trials are of a stimulus that at least two of them show.
         """
         if self.stimulus_key in self.annotations and len(self):
-            shown = [format_label(value) for value in self.annotations[self.stimulus_key].tolist()]
-            of_class = [f"{label} {one}" for label, one in zip(self.label, shown, strict=True)]
+            of_class = [f"{label} {shown}" for label, shown in
+                        zip(self.label, self.values_of(self.stimulus_key), strict=True)]
             count = Counter(of_class)
             if sum(n for n in count.values() if n > 1) > len(self) / 2:
                 return Repeats(np.array(of_class), "stimulus")

@@ -10,8 +10,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
+from ephys_snn.errors import listed
+from ephys_snn.formats import counted
 from ephys_snn.recording.recording import Recording
 from ephys_snn.recording.response_windows import ResponseWindows
+from ephys_snn.recording.trials import CONTROL, PERTURBATION, Trials
 
 LEVEL = 0.01  # so few recordings whose labels are in random order are said not to be
 WAY_OUT = ("slow drift can look like an effect of the class; move whole blocks of neighbouring "
@@ -29,6 +32,18 @@ def describe_order(windows: ResponseWindows, recording: Recording) -> list[str]:
     if len(place) > 1 and stats.kruskal(*place).pvalue < LEVEL:
         return [f"some classes came earlier in the recording than others; {WAY_OUT}"]
     return []
+
+
+def describe_perturbations(trials: Trials) -> list[str]:
+    """That trials of several conditions are analysed together, in words."""
+    if PERTURBATION not in trials.annotations:
+        return []
+    values = trials.values_of(PERTURBATION)
+    conditions = counted(values)
+    one = CONTROL if CONTROL in values else values[0]
+    return [f"the trials are of {len(conditions)} conditions, {listed(conditions)}, which every "
+            "analysis but their comparison (conditions) takes together; "
+            f"--trials-where '{PERTURBATION}={one}' takes one"] if len(conditions) > 1 else []
 
 
 def label_repeats(label: np.ndarray) -> tuple[float, float, float]:
