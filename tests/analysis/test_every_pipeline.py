@@ -22,7 +22,8 @@ QUICK = {"synchrony": ["--surrogates", "5", "--elephant-shuffles", "1"],
          "report": ["--permutations", "20"]}
 CHOICES = ["--correct-only", "--classes", "a,b", "--trial-range", "0", "42", "--min-rate", "1",
            "--trials-where", "label=a,b", "--units-where", "area=A,B", "--stable-units",
-           "--clean-trials", "--window", "0", "50", "--baseline", "-40", "0", "--psth", "u0,u1,u2,u3,u4"]
+           "--clean-trials", "--window", "0", "50", "--baseline", "-40", "0",
+           "--psth", "u0,u1,u2,u3,u4"]
 LEAVES = ["--trial-range 0 42 leaves 42 of 45", "--correct-only leaves 28 of 42",
           "--classes a,b leaves 28 of 28", "--trials-where label=a,b leaves 28 of 28",
           "--units-where area=A,B leaves 7 of 8",
