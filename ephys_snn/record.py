@@ -3,119 +3,114 @@
 Every layer becomes an area, every neuron a unit, every stimulus a trial of one continuous session:
 a trial starts every `TRIAL_PERIOD` and lasts `TRIAL_DURATION`; spikes after that are dropped (their
 number is said and stored), so that a spike belongs to one trial. The first output spike is the
-decision of the trial. This is the only module that sees both networks and recordings.
+decision of the trial. With perturbations, every stimulus is shown in every condition, in an order
+drawn at random: no condition comes earlier than another. This is the only module that sees both
+networks and recordings.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from tqdm import tqdm
 
 import ephys_snn
-from ephys_snn.cli import Parser, command, number
-from ephys_snn.errors import InputError
+from ephys_snn.cli import Parser, Progress, command, no_progress, number, progress_bar
 from ephys_snn.files import check_writable
 from ephys_snn.network import Network
+from ephys_snn.perturbation import (
+    CONTROL,
+    GRAMMAR,
+    Condition,
+    Reference,
+    Responses,
+    control_responses,
+    find_conditions,
+    parse_perturbations,
+    perturbed_responses,
+)
 from ephys_snn.recording import Recording, Trials, Units
 from ephys_snn.stimuli import (
-    NAMED,
     SPLITS,
-    LatencyCode,
-    Stimuli,
-    choose_classes,
-    encode,
-    jitter_times,
-    load_data,
+    Presentation,
+    ReferenceStimuli,
+    present,
+    reference_stimuli,
 )
+from ephys_snn.training import load_own_stimuli
 
 TRIAL_PERIOD = 100.0  # ms
 TRIAL_DURATION = 90.0  # ms
-BATCH = 250  # stimuli in one pass through the network
 
 
-class Presentation(NamedTuple):
-    """Stimuli in the order in which they are shown.
+class Session(NamedTuple):
+    """What is shown in the trials, and what the network does.
 
     Attributes
     ----------
-    times : (trial, input) float, ms
     labels : (trial,) str
-    stimulus : (trial,) int
-        Index within the split.
-    repeat : (trial,) int
-        How often the same stimulus was shown before.
+    annotations : dict of (trial,) arrays
+        What else there is to say of each trial.
+    responses : dict of str to (trial, unit) float, ms
+        First-spike times of every area; inf where silent.
     """
 
-    times: np.ndarray
     labels: np.ndarray
-    stimulus: np.ndarray
-    repeat: np.ndarray
+    annotations: Mapping[str, np.ndarray]
+    responses: Responses
 
 
-def present(stimuli: Stimuli, split: str = "test", n_stimuli: int = 1000, repeats: int = 1,
-            jitter: float = 0.0, seed: int = 0) -> Presentation:
-    """The first stimuli of a split in file order, all of them `repeats` times.
+def show(presentation: Presentation, network: Network, progress: Progress = no_progress) -> Session:
+    """Show stimuli to a network, in their order."""
+    return Session(presentation.labels, {"stimulus": presentation.stimulus,
+                                         "repeat": presentation.repeat},
+                   control_responses(network, presentation.times, progress))
+
+
+def show_in_conditions(session: Session, conditions: Sequence[Condition], reference: Reference,
+                       seed: int, progress: Progress = no_progress) -> Session:
+    """Show the stimuli of a session in the control and all other conditions.
 
     Parameters
     ----------
-    n_stimuli : int
-        All if there are fewer.
-    repeats : int
-        The whole series again, each time with fresh jitter.
-    jitter : float, ms
-        Standard deviation of every input spike's shift, reflected at 0.
+    session : Session
+        The control.
     seed : int
-        Of the jitter.
-
-    Raises
-    ------
-    InputError
-        If the split is empty.
-    """
-    times, labels = stimuli.part(split)
-    if not len(labels):
-        raise InputError(f"the data set {stimuli.name} has no stimuli in the split '{split}'")
-    times, labels = times[:n_stimuli], labels[:n_stimuli]
-    shown = np.tile(times, (repeats, 1))
-    if jitter:
-        shown = jitter_times(shown, jitter, np.random.default_rng(seed))
-    index = np.arange(len(labels))
-    return Presentation(shown, np.tile(np.array(stimuli.classes)[labels], repeats),
-                        np.tile(index, repeats), np.repeat(np.arange(repeats), len(index)))
-
-
-def respond(network: Network, times: np.ndarray, quiet: bool = False) -> dict[str, np.ndarray]:
-    """First-spike times of every area, input included, in response to every stimulus.
+        Of the order of all pairs of trial and condition.
 
     Returns
     -------
-    dict of str to (trial, unit) float, ms
-        Areas ``input``, ``layer_1`` ... ``output``, in this order; inf where silent.
+    Session
+        Whose trials have the annotation ``perturbation``: ``control`` or the words.
     """
-    batches = []
-    with torch.no_grad():
-        for start in tqdm(range(0, len(times), BATCH), desc="recording", unit="batch",
-                          disable=quiet, dynamic_ncols=True):
-            # What the network was given, in its own precision, is what is recorded.
-            batch = torch.as_tensor(times[start:start + BATCH]).to(network.weights[0])
-            batches.append([layer.numpy() for layer in (batch, *network(batch))])
-    return {area: np.concatenate(layers)
-            for area, layers in zip(network.areas, zip(*batches, strict=True), strict=True)}
+    control, words = session.responses, _condition_names(conditions)
+    responses = [control, *(
+        perturbed_responses(reference.network, operation, acted_on, control, reference, rng)
+        for operation, acted_on, rng in progress(conditions, "perturbing"))]
+    n_trials = len(session.labels)
+    # Other random numbers than those of the jitter, whose seed is the same.
+    order = np.random.default_rng([seed, 1]).permutation(n_trials * len(words))
+    condition, trial = np.divmod(order, n_trials)
+    annotations = {key: values[trial] for key, values in session.annotations.items()}
+    return Session(session.labels[trial],
+                   {**annotations, "perturbation": np.array(words)[condition]},
+                   {area: np.concatenate([one[area] for one in responses])[order]
+                    for area in control})
 
 
-def record_responses(responses: dict[str, np.ndarray], presentation: Presentation,
-                     network: Network, classes: Sequence[str], annotations: dict) -> Recording:
-    """Make a recording of a network's responses.
+def _condition_names(conditions: Sequence[Condition]) -> list[str]:
+    """The control, then the perturbations in their words."""
+    return [CONTROL, *(condition.operation.words for condition in conditions)]
+
+
+def record_session(session: Session, network: Network, classes: Sequence[str], annotations: dict
+                   ) -> Recording:
+    """Make a recording of a session.
 
     Parameters
     ----------
-    responses : dict of str to (trial, unit) float, ms
-        As from `respond`.
     network : Network
         Whose cell types and weights go into the recording.
     classes : sequence of str
@@ -123,18 +118,18 @@ def record_responses(responses: dict[str, np.ndarray], presentation: Presentatio
     annotations : dict
         What the recording shall say of itself beside areas, classes and dropped spikes.
     """
-    n_trials = len(presentation.labels)
+    responses, n_trials = session.responses, len(session.labels)
     onset = TRIAL_PERIOD * np.arange(n_trials)
     dropped = sum(int((np.isfinite(times) & (times >= TRIAL_DURATION)).sum())
                   for times in responses.values())
     spikes = [train for times in responses.values() for train in _spike_trains(times, onset)]
-    trials = _describe_trials(presentation, onset, responses["output"], classes)
     areas = tuple(responses)
     weights = {pair: matrix.detach().numpy() for pair, matrix in zip(
         zip(areas[:-1], areas[1:], strict=True), network.weights, strict=True)}
     return Recording.from_spike_trains(
-        spikes, _describe_units(responses, network), trials, areas=areas, areas_ordered=True,
-        t_start=0.0, t_stop=TRIAL_PERIOD * n_trials, weights=weights,
+        spikes, _describe_units(responses, network), _describe_trials(session, onset, classes),
+        areas=areas, areas_ordered=True, t_start=0.0, t_stop=TRIAL_PERIOD * n_trials,
+        weights=weights,
         annotations={**annotations, "classes": list(classes), "dropped_spikes": dropped})
 
 
@@ -144,7 +139,7 @@ def _spike_trains(times: np.ndarray, onset: np.ndarray) -> Iterator[np.ndarray]:
         yield onset[inside] + unit_times[inside]
 
 
-def _describe_units(responses: dict[str, np.ndarray], network: Network) -> Units:
+def _describe_units(responses: Responses, network: Network) -> Units:
     sizes = [times.shape[1] for times in responses.values()]
     cell_types = [np.full(sizes[0], "input"), *network.cell_types, np.full(sizes[-1], "output")]
     unit_id = np.concatenate([np.arange(size) for size in sizes])
@@ -153,27 +148,16 @@ def _describe_units(responses: dict[str, np.ndarray], network: Network) -> Units
     return Units(unit_id, name, area, np.concatenate(cell_types))
 
 
-def _describe_trials(presentation: Presentation, onset: np.ndarray, output_times: np.ndarray,
-                     classes: Sequence[str]) -> Trials:
+def _describe_trials(session: Session, onset: np.ndarray, classes: Sequence[str]) -> Trials:
     # The decision is the very output spike, so that both compare equal as stored.
+    output_times = session.responses["output"]
     first = output_times.astype(np.float64).min(axis=1)
     decided = first < TRIAL_DURATION
     decision = Network.decision(output_times).numpy()
     return Trials(
-        onset, np.full(len(onset), TRIAL_DURATION), presentation.labels,
+        onset, np.full(len(onset), TRIAL_DURATION), session.labels,
         np.where(decided, onset + np.where(decided, first, 0.0), np.nan),
-        np.where(decided, np.array(classes)[decision], ""),
-        {"stimulus": presentation.stimulus, "repeat": presentation.repeat})
-
-
-def check_fit(network: Network, stimuli: Stimuli) -> None:
-    """Fail unless these are stimuli of the kind that the network was trained on."""
-    n_inputs, n_classes = network.layer_sizes[0], network.layer_sizes[-1]
-    if (n_inputs, n_classes) != (stimuli.n_inputs, len(stimuli.classes)):
-        raise InputError(
-            f"the data set {stimuli.name} has {stimuli.n_inputs} inputs and "
-            f"{len(stimuli.classes)} classes, but the network has {n_inputs} inputs and "
-            f"{n_classes} outputs; name the network's own data with --data")
+        np.where(decided, np.array(classes)[decision], ""), session.annotations)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -181,7 +165,9 @@ def parser() -> argparse.ArgumentParser:
     options = Parser(
         prog="python -m ephys_snn.record",
         description="Show stimuli to a trained network and write what every neuron does as a "
-                    "Neo recording in a NIX file, each layer an area.")
+                    "Neo recording in a NIX file, each layer an area.",
+        epilog=f"perturbations, for --perturb:\n\n{GRAMMAR}",
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     add = options.add_argument
     add("model", type=Path, metavar="MODEL", help="a file that ephys_snn.train wrote")
     add("out", type=Path, metavar="OUT.nix", help="the recording to write")
@@ -193,11 +179,16 @@ def parser() -> argparse.ArgumentParser:
         help="show all of them R times (default: %(default)s)")
     add("--jitter", type=number(float, least=0), default=0.0, metavar="MS",
         help="standard deviation of the input spikes' jitter in ms (default: %(default)s)")
+    add("--perturb", action="append", default=[], metavar="WORDS",
+        help="show every stimulus in the control and under this perturbation too, in an order that "
+             "the seed draws, as in --perturb 'silence layer_2 inhibitory'; may be given several "
+             "times, see below")
     add("--untrained", action="store_true",
         help="record the network as it was before training, as a control")
     add("--data", metavar="DATA",
         help="where the data are, if not where they were in training")
-    add("--seed", type=number(int, least=0), default=0, metavar="N", help="seed of the jitter")
+    add("--seed", type=number(int, least=0), default=0, metavar="N",
+        help="seed of the jitter, of perturbations and of the order of conditions")
     add("--quiet", action="store_true", help="no progress bar and no summary")
     return options
 
@@ -206,45 +197,33 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Record a network as the command line says."""
     options = parser().parse_args(arguments)
+    operations = parse_perturbations(options.perturb)
     check_writable(options.out)
     network = Network.load(options.model)
-    stimuli = _load_data(network, options)
-    check_fit(network, stimuli)
+    stimuli = load_own_stimuli(network, options.data, options.model)
     if options.untrained:
         network = network.untrained()
     presentation = present(stimuli, options.split, options.trials, options.repeats,
                            options.jitter, options.seed)
-    responses = respond(network, presentation.times, options.quiet)
-    recording = record_responses(responses, presentation, network, stimuli.classes,
-                                 _annotations(network, options))
+    others = reference_stimuli(stimuli, options.split)
+    reference = Reference(network, others.times, others.labels, stimuli.classes)
+    conditions = find_conditions(operations, reference, options.seed)
+    progress = progress_bar(options.quiet)
+    session = show(presentation, network, progress)
+    if conditions:
+        session = show_in_conditions(session, conditions, reference, options.seed, progress)
+    recording = record_session(session, network, stimuli.classes,
+                               _annotations(network, options, conditions, others))
     recording.write(options.out)
     if not options.quiet:
         print(_summary(recording, presentation, options))
 
 
-def _load_data(network: Network, options: argparse.Namespace) -> Stimuli:
-    """The data that the model names, or those of ``--data``, encoded as in training."""
-    card = network.card
-    source = options.data or (card.data and (card.data.path or card.data.source))
-    if card.encoding is None:
-        raise InputError(f"{options.model} does not say how its data were encoded; "
-                         "train it with python -m ephys_snn.train")
-    if source is None:
-        raise InputError(f"{options.model} was trained on arrays that no file is known to hold; "
-                         "name a file that holds them with --data")
-    if not options.data and source not in NAMED and not Path(source).exists():
-        raise InputError(f"the data that {options.model} was trained on are no longer at {source}; "
-                         "say with --data where they are")
-    data_set = load_data(source)
-    classes = card.classes or data_set.classes
-    if set(classes) <= set(data_set.classes):  # else `check_fit` says what does not fit
-        data_set = choose_classes(data_set, classes)
-    return encode(data_set, LatencyCode(**card.encoding), str(source))
-
-
-def _annotations(network: Network, options: argparse.Namespace) -> dict:
+def _annotations(network: Network, options: argparse.Namespace, conditions: Sequence[Condition],
+                 others: ReferenceStimuli) -> dict:
     card = network.card.to_dictionary()
     return {
+        **({"perturbations": _condition_names(conditions)} if conditions else {}),
         "model_sha256": network.sha256(),
         "settings": {
             "trained": not options.untrained,
@@ -252,6 +231,7 @@ def _annotations(network: Network, options: argparse.Namespace) -> dict:
             "repeats": options.repeats,
             "jitter_ms": options.jitter,
             "seed": options.seed,
+            **(_describe_conditions(conditions, others) if conditions else {}),
             "trial_period_ms": TRIAL_PERIOD,
             "trial_duration_ms": TRIAL_DURATION,
             "lif": asdict(network.lif),
@@ -259,6 +239,19 @@ def _annotations(network: Network, options: argparse.Namespace) -> dict:
         },
         "versions": {**card.get("versions", {}), "recorded_with": ephys_snn.__version__},
     }
+
+
+def _describe_conditions(conditions: Sequence[Condition], others: ReferenceStimuli) -> dict:
+    """Which units perturbations act on, and which stimuli they were chosen by."""
+    def listed(units: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
+        return {area: numbers.tolist() for area, numbers in units.items()}
+
+    acted_on = {one.operation.words: {
+        "units": listed(one.acted_on.units),
+        **({} if one.acted_on.sources is None else {"sources": listed(one.acted_on.sources)})}
+        for one in conditions}
+    return {"perturbations": acted_on,
+            "reference": {"split": others.split, "n_stimuli": len(others.labels)}}
 
 
 def _summary(recording: Recording, presentation: Presentation,
@@ -270,7 +263,8 @@ def _summary(recording: Recording, presentation: Presentation,
         lines.append(f"the {options.split} split has {n_stimuli} stimuli, not {options.trials}: "
                      "all are recorded")
     if options.repeats > 1 and not options.jitter:
-        lines.append("the repeats are identical, since nothing varies; give --jitter MS")
+        of = " of the control" if options.perturb else ""
+        lines.append(f"the repeats{of} are identical, since nothing varies; give --jitter MS")
     if (options.split == "validation" and not options.untrained
             and recording.annotations["settings"].get("training", {}).get("include_validation")):
         lines.append("the network was trained on the validation samples too, so they do not show "
@@ -278,13 +272,19 @@ def _summary(recording: Recording, presentation: Presentation,
     if recording.annotations["dropped_spikes"]:
         lines.append(f"{recording.annotations['dropped_spikes']:,} spikes came later than "
                      f"{TRIAL_DURATION:g} ms after the onset and were dropped")
+    written = (f"wrote {options.out}: {len(recording.units):,} units in {len(recording.areas)} "
+               f"areas, {len(trials):,} trials, {len(recording.spike_times):,} spikes")
+    if not options.perturb:
+        return "\n".join([*lines, f"{written}; {_decisions(trials)}"])
+    condition = trials.annotations["perturbation"]
+    return "\n".join([*lines, written, *(f"{name}: {_decisions(trials[condition == name])}"
+                                         for name in recording.annotations["perturbations"])])
+
+
+def _decisions(trials: Trials) -> str:
     decided = np.isfinite(trials.decision_time).mean()
     correct = (trials.decision_label == trials.label).mean()
-    lines.append(f"wrote {options.out}: {len(recording.units):,} units in "
-                 f"{len(recording.areas)} areas, {len(trials):,} trials, "
-                 f"{len(recording.spike_times):,} spikes; decided in {decided:.1%} of the trials, "
-                 f"correctly in {correct:.1%}")
-    return "\n".join(lines)
+    return f"decided in {decided:.1%} of the trials, correctly in {correct:.1%}"
 
 
 if __name__ == "__main__":

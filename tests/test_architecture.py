@@ -31,8 +31,8 @@ ARROWS = {
     "perturbation": {"network", "spike_time", "pulse_packets", "analysis"},
     "report": {"analysis", "recording"},
     "study": {"recording", "analysis"},
-    "commands": {"training", "network", "stimuli", "lif", "formats", "recording", "analysis",
-                 "report"},
+    "commands": {"training", "network", "perturbation", "stimuli", "lif", "formats", "recording",
+                 "analysis", "report"},
 }
 # Packages of analysis that others may use, by their door; all others answer a question alone.
 SHARED_ANALYSIS = {"decoding"}

@@ -36,7 +36,7 @@ from ephys_snn.formats.session import Epoch, Event, Session, SpikeTrain, in_ms, 
 
 WEIGHTS_TYPE = "ephys_snn.weights"
 # Block annotations that hold structures, which NIX properties cannot, as JSON.
-JSON_ANNOTATIONS = ("areas", "classes", "settings", "versions")
+JSON_ANNOTATIONS = ("areas", "classes", "perturbations", "settings", "versions")
 # Properties of NixIO's own that are no annotations of the user's.
 _LAYOUT_PROPERTIES = {"neo_name", "t_start", "t_stop", "neo_description"}
 

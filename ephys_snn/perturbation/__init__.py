@@ -5,16 +5,24 @@ applied while spikes travel through the network (`responses`). Targets are chose
 responses to other stimuli.
 """
 
+from ephys_snn.perturbation.control import Responses, control_responses
 from ephys_snn.perturbation.operations import Operation
-from ephys_snn.perturbation.reference import Reference
+from ephys_snn.perturbation.reference import Reference, class_word
 from ephys_snn.perturbation.responses import (
     ActedOn,
-    Responses,
-    control_responses,
+    Condition,
+    condition_rng,
+    find_conditions,
     find_units,
     perturbed_responses,
 )
-from ephys_snn.perturbation.words import CONTROL, parse_perturbation
+from ephys_snn.perturbation.words import (
+    CONTROL,
+    GRAMMAR,
+    parse_perturbation,
+    parse_perturbations,
+)
 
-__all__ = ["CONTROL", "ActedOn", "Operation", "Reference", "Responses", "control_responses",
-           "find_units", "parse_perturbation", "perturbed_responses"]
+__all__ = ["CONTROL", "GRAMMAR", "ActedOn", "Condition", "Operation", "Reference", "Responses",
+           "class_word", "condition_rng", "control_responses", "find_conditions", "find_units",
+           "parse_perturbation", "parse_perturbations", "perturbed_responses"]

@@ -1,17 +1,5 @@
 """What a perturbation does: a record per operation, which changes spikes or synapses.
 
-    silence TARGET              units send nothing; they still receive
-    jitter TARGET sd=MS         every spike moves by an independent normal time
-    delay TARGET by=MS          every spike comes later
-    drop TARGET p=P             every spike is lost with this probability
-    shuffle TARGET              the spike times of a packet are exchanged among its units
-    synchronize TARGET          all spikes of a packet come at its median
-    stretch TARGET by=FACTOR    the distances of a packet's spikes from its median grow
-    drive TARGET at=MS          units spike at this time, unless they have spiked before
-    cut [SOURCE] onto TARGET    the synapses onto units, or from units onto units, are gone
-    weights TARGET noise=SD     synapses onto units vary, by a fraction of each
-    weights TARGET bits=N       synapses onto units have one of 2^N - 1 strengths
-
 A *packet* is what the target's units of an area spike in a trial before the decision of the
 unperturbed network; in a trial without a decision, all that they spike. Operations on a packet
 leave later spikes alone; all others take every spike. `w` after a time makes the packet's width its
@@ -25,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ephys_snn.errors import InputError
-from ephys_snn.perturbation.targets import Target
+from ephys_snn.perturbation.targets import Target, format_number
 
 
 @dataclass(frozen=True)
@@ -47,7 +35,7 @@ class Time:
         return self.value * width if self.in_widths else self.value
 
     def __str__(self) -> str:
-        return f"{self.value:g}{'w' if self.in_widths else ''}"
+        return f"{format_number(self.value)}{'w' if self.in_widths else ''}"
 
 
 @dataclass(frozen=True)
@@ -71,7 +59,7 @@ class Operation:
     @property
     def words(self) -> str:
         """The perturbation as it is written."""
-        values = (f" {key}={value:g}" if isinstance(value, int | float) else f" {key}={value}"
+        values = (f" {key}={value if isinstance(value, Time) else format_number(value)}"
                   for key, value in self.parameters.items())
         return f"{self.name} {self.target.words}{''.join(values)}"
 
@@ -202,7 +190,8 @@ class Stretch(SpikeOperation):
     def spikes(self, times, packet, width, rng):
         median = _median(times, packet)
         with np.errstate(invalid="ignore"):  # of silent units
-            stretched = np.maximum(median + self.by * (times - median), 0)
+            # In this form a factor of 0 gives the very median, and 1 the very times.
+            stretched = np.maximum(self.by * times + (1 - self.by) * median, 0)
         return np.where(packet, stretched, times).astype(times.dtype)
 
 

@@ -6,6 +6,7 @@ would contain the test's own chance.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from ephys_snn.analysis.pathways import functional_members, pathway_effects
 from ephys_snn.errors import InputError
 from ephys_snn.network import EXCITATORY, Network
+from ephys_snn.perturbation.control import Responses, control_responses
 from ephys_snn.perturbation.selectivity import corrected_information_gain
 from ephys_snn.pulse_packets import pulse_packets
 
@@ -23,8 +25,8 @@ class Reference:
     Parameters
     ----------
     network : Network
-    responses : dict of str to (trial, unit) float, ms
-        First-spike times of every area, in the order of the areas; inf where silent.
+    times : (trial, input) float, ms
+        Of the stimuli; the responses are computed when they are first asked for.
     labels : (trial,) int
         The right class of each trial.
     classes : sequence of str
@@ -37,18 +39,32 @@ class Reference:
         'input' and 'output' for the units of these areas.
     """
 
-    def __init__(self, network: Network, responses: dict[str, np.ndarray], labels: np.ndarray,
-                 classes):
+    def __init__(self, network: Network, times: np.ndarray, labels: np.ndarray,
+                 classes: Sequence[str]):
         self.network = network
-        self.responses = responses
+        self.times = times
         self.labels = labels
         self.classes = tuple(classes)
-        self.areas = tuple(responses)
+        self.areas = tuple(network.areas)
         sizes = network.layer_sizes
         types = [np.full(sizes[0], "input"), *network.cell_types, np.full(sizes[-1], "output")]
         self.cell_types = dict(zip(self.areas, types, strict=True))
         self._selectivity: dict[str, np.ndarray] = {}
         self._pathways: dict[float, list[np.ndarray]] = {}
+
+    @cached_property
+    def responses(self) -> Responses:
+        """First-spike times of every area (`control_responses`).
+
+        Raises
+        ------
+        InputError
+            If there are no stimuli.
+        """
+        if not len(self.times):
+            raise InputError("units are chosen by responses to other stimuli than those tested, "
+                             "and the data have none in another split")
+        return control_responses(self.network, self.times)
 
     @cached_property
     def decision_time(self) -> np.ndarray:
@@ -127,9 +143,19 @@ class Reference:
         return functional_members(self.active(area), code, len(self.classes))[self._index(name)]
 
     def _index(self, name: str) -> int:
-        if name not in self.classes:
-            raise InputError(f"there is no class '{name}'; there are {', '.join(self.classes)}")
-        return self.classes.index(name)
+        words = [class_word(one) for one in self.classes]
+        if name not in words:
+            raise InputError(f"there is no class '{name}'; there are {', '.join(words)}")
+        return words.index(name)
+
+
+def class_word(name: str) -> str:
+    """How a class is written in a perturbation: without spaces.
+
+    >>> class_word("lying down")
+    'lying_down'
+    """
+    return "_".join(name.split())
 
 
 def structural_members(network: Network, k: float = 1.0) -> list[np.ndarray]:

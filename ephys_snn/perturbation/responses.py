@@ -6,50 +6,22 @@ given, not computed again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 import torch
 
-from ephys_snn.cli import Progress, no_progress
 from ephys_snn.errors import InputError, listed
 from ephys_snn.network import Network
+from ephys_snn.perturbation.control import BATCH, Responses
 from ephys_snn.perturbation.operations import Cut, Operation, SpikeOperation, SynapseOperation
 from ephys_snn.perturbation.reference import Reference
 from ephys_snn.perturbation.targets import target_units
 from ephys_snn.spike_time import first_spike_times
 
-BATCH = 250  # trials in one pass through a layer
-Responses = dict[str, np.ndarray]  # area to (trial, unit) first-spike times, ms; inf where silent
 UnitsByArea = Mapping[str, np.ndarray]  # area to (unit,) numbers of units
-
-
-def control_responses(network: Network, times: np.ndarray, progress: Progress = no_progress
-                      ) -> Responses:
-    """First-spike times of every area, input included, without a perturbation.
-
-    Parameters
-    ----------
-    network : Network
-    times : (trial, input) float, ms
-        Inf for silent inputs.
-    progress : Progress
-        Of the batches of trials.
-
-    Returns
-    -------
-    dict of str to (trial, unit) float, ms
-        Areas in their order; inf where silent. In the precision of the weights.
-    """
-    batches = []
-    with torch.no_grad():
-        for start in progress(range(0, len(times), BATCH), "recording"):
-            # What the network was given, in its own precision, is what it responded to.
-            batch = torch.as_tensor(times[start:start + BATCH]).to(network.weights[0])
-            batches.append([layer.numpy() for layer in (batch, *network(batch))])
-    return {area: np.concatenate(layers)
-            for area, layers in zip(network.areas, zip(*batches, strict=True), strict=True)}
 
 
 class ActedOn(NamedTuple):
@@ -95,6 +67,44 @@ def find_units(operation: Operation, reference: Reference, rng: np.random.Genera
         raise InputError(f"'{operation.words}': synapses lead from an area onto the next one, so "
                          f"the source must be in {listed(before)}")
     return ActedOn(units, sources)
+
+
+class Condition(NamedTuple):
+    """A perturbation of a network: what is done, to which units, by which random numbers."""
+
+    operation: Operation
+    acted_on: ActedOn
+    rng: np.random.Generator
+
+
+def find_conditions(operations: Sequence[Operation], reference: Reference, seed: int
+                    ) -> list[Condition]:
+    """The units that perturbations act on, each with random numbers of its own.
+
+    Raises
+    ------
+    InputError
+        If the network has no such units.
+    """
+    conditions = []
+    for operation in operations:
+        rng = condition_rng(seed, operation.words)
+        conditions.append(Condition(operation, find_units(operation, reference, rng), rng))
+    return conditions
+
+
+def condition_rng(seed: int, words: str, draw: int = 0) -> np.random.Generator:
+    """The random numbers of a perturbation, whatever else is tried beside it.
+
+    Parameters
+    ----------
+    seed : int
+    words : str
+        The perturbation's, in their normal form.
+    draw : int
+        How often it was tried before.
+    """
+    return np.random.default_rng([seed, crc32(words.encode()), draw])
 
 
 def perturbed_responses(network: Network, operation: Operation, acted_on: ActedOn,

@@ -1,15 +1,7 @@
 """Targets of perturbations: which units of which areas.
 
 In words, `AREA [excitatory|inhibitory] [KEY=VALUE ...]`, where AREA is one of the network's or
-``all``, and every further word leaves fewer units:
-
-    excitatory, inhibitory   of this cell type
-    units=0,3,10-19          these, by their number within the area
-    pathway=7 k=1            members of the structural pathway of a class, traced through weights
-    functional=7             members of the functional pathway of a class
-    selective=0.1            the most selective tenth of the units
-    selective=0.9-1          the least selective one
-    of=0.3                   a random part of what the other words leave
+``all``, and every further word leaves fewer units (`words.GRAMMAR`).
 
 Pathways and selectivity are what the network shows of other stimuli than it is tested with (see
 `reference`).
@@ -105,7 +97,7 @@ class Target:
         InputError
             If it is no target.
         """
-        area, *types = plain or [ALL]
+        area, *types = plain if plain and plain[0] not in CELL_TYPES else [ALL, *plain]
         if len(types) > 1 or not set(types) <= set(CELL_TYPES):
             raise InputError(f"after '{area}' comes excitatory or inhibitory, or KEY=VALUE; got "
                              f"'{' '.join(types)}'")
@@ -132,6 +124,16 @@ def parse_number(key: str, text: str) -> float:
     return value
 
 
+def format_number(value: float) -> str:
+    """A number in as few digits as give it back.
+
+    >>> format_number(1.0), format_number(0.1234567)
+    ('1', '0.1234567')
+    """
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
+
+
 def _parse_units(key: str, text: str) -> tuple[int, ...]:
     parts = [re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()) for part in text.split(",")]
     if not all(parts):
@@ -156,13 +158,14 @@ def _parse_ranks(key: str, text: str) -> tuple[float, float]:
 
 
 def _write_ranks(ranks: tuple[float, float]) -> str:
-    return f"{ranks[1]:g}" if ranks[0] == 0 else f"{ranks[0]:g}-{ranks[1]:g}"
+    first, last = map(format_number, ranks)
+    return last if ranks[0] == 0 else f"{first}-{last}"
 
 
 _READ = {"units": _parse_units, "pathway": lambda key, text: text, "k": parse_number,
          "functional": lambda key, text: text, "selective": _parse_ranks, "of": parse_number}
-_WRITTEN: dict[str, Any] = {"units": _write_units, "pathway": str, "k": "{:g}".format,
-                            "functional": str, "selective": _write_ranks, "of": "{:g}".format}
+_WRITTEN: dict[str, Any] = {"units": _write_units, "pathway": str, "k": format_number,
+                            "functional": str, "selective": _write_ranks, "of": format_number}
 
 
 # --- which units these are ------------------------------------------------------------------------

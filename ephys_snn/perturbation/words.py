@@ -1,13 +1,11 @@
 """Perturbations in words: `OPERATION TARGET [KEY=VALUE ...]`, as in "silence layer_2 inhibitory".
 
-Without an area, the target is in all of them.
-
-See `operations` for what can be done, and `targets` for what it can be done to.
+`GRAMMAR` says all that is possible.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from ephys_snn.errors import InputError
@@ -32,8 +30,33 @@ OPERATIONS = (Silence, Jitter, Delay, Drop, Shuffle, Synchronize, Stretch, Drive
               WeightBits)
 CONTROL = "control"  # what trials without a perturbation are called
 ONTO = "onto"
-GRAMMAR = "OPERATION [AREA] [excitatory|inhibitory] [KEY=VALUE ...], as in 'silence layer_2 " \
-          "inhibitory of=0.5'"
+FORM = "OPERATION [AREA] [excitatory|inhibitory] [KEY=VALUE ...], as in 'silence layer_2 " \
+       "inhibitory of=0.5'"
+GRAMMAR = """\
+  silence TARGET            units send nothing; they still receive
+  jitter TARGET sd=MS       every spike moves by an independent normal time
+  delay TARGET by=MS        every spike comes later
+  drop TARGET p=P           every spike is lost with this probability
+  shuffle TARGET            the spike times of a packet are exchanged among its units
+  synchronize TARGET        all spikes of a packet come at its median
+  stretch TARGET by=FACTOR  the distances of a packet's spikes from its median grow
+  drive TARGET at=MS        units spike at this time, unless they have spiked before
+  cut [SOURCE] onto TARGET  the synapses onto units, or from units onto units, are gone
+  weights TARGET noise=SD   synapses onto units vary, by a fraction of each
+  weights TARGET bits=N     synapses onto units have one of 2^N - 1 strengths
+
+TARGET and SOURCE are AREA [excitatory|inhibitory] [KEY=VALUE ...]. AREA is input, layer_1, ...,
+output or all, which nobody needs to write; each further word leaves fewer units:
+
+  units=0,3,10-19           these, by their number within the area
+  pathway=7 k=1             members of the structural pathway of class 7
+  functional=7              members of the functional pathway of class 7
+  selective=0.1             the most selective tenth; selective=0.9-1 is the least selective one
+  of=0.3                    a random part of what the other words leave
+
+Times are in ms, or in widths of the area's packet: sd=2w. Examples: silence layer_4 pathway=7,
+jitter layer_3 sd=1, cut layer_1 inhibitory onto layer_2 excitatory, drop all p=0.1.
+"""
 
 
 def parse_perturbation(words: str) -> Operation:
@@ -52,12 +75,27 @@ def parse_perturbation(words: str) -> Operation:
     first, *rest = words.split() or [""]
     candidates = [operation for operation in OPERATIONS if operation.name == first]
     if not candidates:
-        raise InputError(f"the perturbation '{words}' must be {GRAMMAR}; the operations are "
+        raise InputError(f"the perturbation '{words}' must be {FORM}; the operations are "
                          f"{', '.join(dict.fromkeys(one.name for one in OPERATIONS))}")
     try:
         return _parse_cut(rest) if candidates == [Cut] else _parse(candidates, rest)
     except InputError as error:
         raise InputError(f"the perturbation '{words}': {error}") from error
+
+
+def parse_perturbations(texts: Sequence[str]) -> list[Operation]:
+    """Different perturbations.
+
+    Raises
+    ------
+    InputError
+        If some words describe none, or two the same one.
+    """
+    operations = [parse_perturbation(words) for words in texts]
+    words = [operation.words for operation in operations]
+    if twice := [one for one in dict.fromkeys(words) if words.count(one) > 1]:
+        raise InputError(f"the perturbation '{twice[0]}' is given twice")
+    return operations
 
 
 def _parse(candidates: list[type[Operation]], words: list[str]) -> Operation:
