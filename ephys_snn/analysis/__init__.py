@@ -19,6 +19,7 @@ from ephys_snn.analysis.statistics import (
     difference_interval,
     false_discovery_q,
     mean_interval,
+    paired_fraction_interval,
     permutation_p_value,
     wilson_interval,
 )
@@ -28,8 +29,9 @@ __all__ = ["MIN_SAMPLE", "ONE_RECORDING", "PACKAGES", "Addition", "Pipeline", "P
            "StudyColumns", "add_compare_option", "analyse_besides", "analysis_parser",
            "class_colors", "class_sums", "correct_for_chance", "difference_interval",
            "false_discovery_q", "figure_style", "information_gain", "mean_interval", "new_figure",
-           "open_control", "permutation_p_value", "pipelines", "provenance", "results_folder",
-           "results_path", "run", "wilson_interval", "write_results"]
+           "open_control", "paired_fraction_interval", "permutation_p_value", "pipelines",
+           "provenance", "results_folder", "results_path", "run", "wilson_interval",
+           "write_results"]
 
 # In the order of the report.
 PACKAGES = (

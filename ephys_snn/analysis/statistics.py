@@ -143,6 +143,30 @@ def wilson_interval(fraction: float, n: float) -> tuple[float, float]:
     return float(max(0.0, center - half)), float(min(1.0, center + half))
 
 
+def paired_fraction_interval(n_gained: float, n_lost: float, n: float) -> tuple[float, float]:
+    """95 % interval of the change of a fraction of n trials that are the same before and after.
+
+    Agresti & Min 2005, doi:10.1002/sim.1781: as if there were two trials more, half a trial of each
+    kind (counts before, after, both times, never).
+
+    Parameters
+    ----------
+    n_gained, n_lost : float
+        Trials that count after and not before, and before and not after.
+    n : float
+        All trials.
+
+    Returns
+    -------
+    low, high : float
+    """
+    gained, lost, n = n_gained + 0.5, n_lost + 0.5, n + 2
+    change = (gained - lost) / n
+    half = special.ndtri((1 + CONFIDENCE) / 2) * np.sqrt((gained + lost) / n - change**2) \
+        / np.sqrt(n)
+    return float(max(-1.0, change - half)), float(min(1.0, change + half))
+
+
 # --- two groups ----------------------------------------------------------------------------------
 
 

@@ -49,6 +49,8 @@ class Operation:
 
     target: Target
     name = ""
+    units_of_dose = {"p": "probability", "at": "ms", "by": "factor", "noise": "fraction of weight",
+                     "bits": "bits"}
 
     @property
     def parameters(self) -> dict[str, Time | float]:
@@ -64,17 +66,20 @@ class Operation:
         return f"{self.name} {self.target.words}{''.join(values)}"
 
     @property
-    def dose(self) -> float:
-        """How much: the parameter's number, or the fraction of the target where there is none."""
-        for value in self.parameters.values():
-            return value.value if isinstance(value, Time) else float(value)
-        return 1.0 if self.target.of is None else self.target.of
+    def dose(self) -> tuple[float, str]:
+        """How much, and its unit: the parameter, or which part of the target it is."""
+        for key, value in self.parameters.items():
+            if isinstance(value, Time):
+                return value.value, "packet widths" if value.in_widths else "ms"
+            return float(value), self.units_of_dose.get(key, "")
+        if self.target.selective is not None and self.target.of is None:
+            return sum(self.target.selective) / 2, "rank of selectivity"
+        return 1.0 if self.target.of is None else self.target.of, "fraction of units"
 
     @property
     def in_widths(self) -> bool:
         """Whether the dose is in widths of the packet."""
-        return any(isinstance(value, Time) and value.in_widths
-                   for value in self.parameters.values())
+        return self.dose[1] == "packet widths"
 
 
 # --- spikes ---------------------------------------------------------------------------------------

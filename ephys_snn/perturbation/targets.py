@@ -25,6 +25,10 @@ CELL_TYPES = (EXCITATORY, INHIBITORY)
 KEYS = ("units", "pathway", "k", "functional", "selective", "of")
 
 
+class NoUnits(InputError):
+    """A target without a unit, as the pathway of a class that has no members."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Units of an area, or of all.
@@ -192,6 +196,8 @@ def target_units(target: Target, reference: Reference, areas: tuple[str, ...],
 
     Raises
     ------
+    NoUnits
+        If an area has no unit left.
     InputError
         If there is no such area, class or unit.
     """
@@ -201,7 +207,7 @@ def target_units(target: Target, reference: Reference, areas: tuple[str, ...],
     chosen = {area: _units_of_area(target, reference, area, rng)
               for area in (areas if target.area == ALL else (target.area,))}
     if empty := [area for area, units in chosen.items() if not len(units)]:
-        raise InputError(f"'{target.words}' is no unit of {listed(empty)}")
+        raise NoUnits(f"'{target.words}' is no unit of {listed(empty)}")
     return chosen
 
 

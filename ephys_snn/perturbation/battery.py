@@ -1,0 +1,229 @@
+"""The battery: every perturbation of a plan on a network, each beside its controls.
+
+Controls, by their names in the tables: ``none``, the perturbation itself; ``random``, the same done
+to matched sets of units; ``wrong_class``, what the lesions of other classes' pathways do to a
+class; ``untrained`` and ``untrained_random``, the same in the network before it was trained.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+import torch
+
+from ephys_snn.network import Network
+from ephys_snn.perturbation.matched_sets import matched_units
+from ephys_snn.perturbation.operations import Operation
+from ephys_snn.perturbation.outcome import (
+    Decisions,
+    area_measures,
+    class_changes,
+    decision_changes,
+    packet_sizes_to_draw,
+)
+from ephys_snn.perturbation.plan import Experiment
+from ephys_snn.perturbation.reference import Reference, class_word
+from ephys_snn.perturbation.responses import (
+    ActedOn,
+    Responses,
+    find_units,
+    perturbed_responses,
+)
+from ephys_snn.perturbation.targets import NoUnits
+
+NONE, RANDOM, WRONG_CLASS, UNTRAINED = "none", "random", "wrong_class", "untrained"
+UNTRAINED_RANDOM = f"{UNTRAINED}_{RANDOM}"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network, and what it does without a perturbation.
+
+    Attributes
+    ----------
+    name : str
+        In the tables.
+    network : Network
+    is_trained : bool
+    reference : Reference
+    control : dict of str to (trial, unit) float, ms
+        Its responses to the stimuli that it is tested with.
+    labels : (trial,) int
+        Their classes.
+    """
+
+    name: str
+    network: Network
+    is_trained: bool
+    reference: Reference
+    control: Responses
+    labels: np.ndarray
+
+    @property
+    def decisions(self) -> Decisions:
+        """What it decides without a perturbation."""
+        return Decisions.of(self.control, self.labels)
+
+
+class Trial(NamedTuple):
+    """One perturbation to be tried: the units themselves, or the n-th matched set."""
+
+    experiment: Experiment
+    operation: Operation
+    draw: int
+    is_matched: bool
+
+
+class Outcome(NamedTuple):
+    """Rows for the tables, as dictionaries: one of the decisions, some by class and by area."""
+
+    row: dict
+    by_class: list[dict]
+    by_area: list[dict]
+
+
+def planned_trials(plan: Sequence[Experiment], subject: Subject) -> list[Trial]:
+    """Everything that a plan tries on a network.
+
+    Raises
+    ------
+    InputError
+        If some words are no perturbation, or the network has no such units.
+    """
+    trials = []
+    for experiment in plan:
+        if experiment.retrain:
+            continue
+        for operation in experiment.operations(subject.reference.areas[1:-1],
+                                               subject.reference.classes):
+            with suppress(NoUnits):  # which the table will say
+                find_units(operation, subject.reference, np.random.default_rng(0))
+            n_draws = experiment.draws if _is_random(operation) else 1
+            trials += [Trial(experiment, operation, draw, False) for draw in range(n_draws)]
+            trials += [Trial(experiment, operation, draw, True)
+                       for draw in range(experiment.matched)]
+    return trials
+
+
+def run_battery(trials: Sequence[Trial], subject: Subject, seed: int = 0) -> Iterator[Outcome]:
+    """Try perturbations on a network, on all processors.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+    subject : Subject
+    seed : int
+        With the words and the draw, of everything random in a trial: its outcome does not depend
+        on what else is tried.
+
+    Yields
+    ------
+    Outcome
+        Of one trial after the other.
+    """
+    decisions, n_drawn = subject.decisions, packet_sizes_to_draw(subject.control)
+    with _one_thread_each(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        futures = [pool.submit(_try, trial, subject, decisions, n_drawn, seed) for trial in trials]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def condition_rng(seed: int, words: str, draw: int = 0) -> np.random.Generator:
+    """The random numbers of a perturbation, whatever else is tried beside it."""
+    return np.random.default_rng([seed, crc32(words.encode()), draw])
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """A thread per trial is faster than several threads for each."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _is_random(operation: Operation) -> bool:
+    """Whether another draw can give another outcome."""
+    part = operation.target.of
+    return operation.name in ("jitter", "drop", "shuffle") or "noise" in operation.parameters \
+        or (part is not None and part < 1)
+
+
+def _try(trial: Trial, subject: Subject, decisions: Decisions, n_drawn: dict[str, int], seed: int
+         ) -> Outcome:
+    operation, reference = trial.operation, subject.reference
+    rng = condition_rng(seed, operation.words, trial.draw)
+    try:
+        acted_on = find_units(operation, reference, rng)
+    except NoUnits as error:  # a pathway without members is no mistake of the plan
+        return Outcome(_describe(trial, subject, None) | {"note": str(error)}, [], [])
+    if trial.is_matched:
+        matches = matched_units(acted_on.units, reference, rng)
+        acted_on = acted_on._replace(units=matches)
+    responses = perturbed_responses(subject.network, operation, acted_on, subject.control,
+                                    reference, rng)
+    row = _describe(trial, subject, acted_on)
+    labels = subject.labels
+    found = Decisions.of(responses, labels)
+    own = _own_class(operation, reference)
+    row |= decision_changes(found, decisions, labels, own)
+    key = {name: row[name] for name in ("network", "experiment", "perturbation", "control",
+                                        "replicate")}
+    changes = class_changes(found, decisions, labels)
+    by_class = [key | {"class": name, "change": change, "n_trials": int((labels == c).sum())}
+                for c, (name, change) in enumerate(zip(reference.classes, changes, strict=False))]
+    by_area = []
+    if not trial.is_matched and own is None:
+        measured = area_measures(responses, labels, n_drawn, reference.cell_types,
+                                 reference.areas[1:-1])
+        by_area = [key | measures for measures in measured]
+    return Outcome(row, by_class, by_area)
+
+
+def _own_class(operation: Operation, reference: Reference) -> int | None:
+    name = operation.target.pathway or operation.target.functional
+    return None if name is None else [class_word(one) for one in reference.classes].index(name)
+
+
+def _describe(trial: Trial, subject: Subject, acted_on: ActedOn | None) -> dict:
+    """What was done, to which units, under which control."""
+    operation, target = trial.operation, trial.operation.target
+    control = {(True, False): NONE, (True, True): RANDOM, (False, False): UNTRAINED,
+               (False, True): UNTRAINED_RANDOM}[subject.is_trained, trial.is_matched]
+    return {
+        "network": subject.name, "experiment": trial.experiment.name,
+        "perturbation": operation.words, "operation": operation.name, "area": target.area,
+        "cell_type": target.cell_type or "all",
+        "target_class": target.pathway or target.functional or "",
+        "dose": operation.dose[0], "dose_unit": operation.dose[1],
+        "n_units": 0 if acted_on is None else acted_on.n_units,
+        **_features(acted_on, subject.reference), "control": control, "replicate": trial.draw,
+        "n_trials": len(subject.labels), "note": "",
+    }
+
+
+def _features(acted_on: ActedOn | None, reference: Reference) -> dict[str, float]:
+    """What matched sets share, and selectivity: means over the units of a single hidden area."""
+    names = ("activity", "outgoing_weight", "selectivity")
+    if acted_on is None or len(acted_on.units) != 1:
+        return dict.fromkeys(names, np.nan)
+    (area, units), = acted_on.units.items()
+    if area in (reference.areas[0], reference.areas[-1]):
+        return dict.fromkeys(names, np.nan)
+    selectivity = reference.selectivity(area)[units]
+    return {"activity": float(reference.activity(area)[units].mean()),
+            "outgoing_weight": float(reference.outgoing_weight(area)[units].mean()),
+            "selectivity": float(np.nanmean(selectivity)) if np.isfinite(selectivity).any()
+            else np.nan}
