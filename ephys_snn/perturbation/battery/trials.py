@@ -19,16 +19,16 @@ import numpy as np
 import torch
 
 from ephys_snn.network import Network
-from ephys_snn.perturbation.matched_sets import matched_units
-from ephys_snn.perturbation.operations import Operation
-from ephys_snn.perturbation.outcome import (
+from ephys_snn.perturbation.battery.matched_sets import matched_units
+from ephys_snn.perturbation.battery.outcome import (
     Decisions,
     area_measures,
     class_changes,
     decision_changes,
     packet_sizes_to_draw,
 )
-from ephys_snn.perturbation.plan import Experiment
+from ephys_snn.perturbation.battery.plan import Experiment
+from ephys_snn.perturbation.operations import Operation
 from ephys_snn.perturbation.reference import Reference, class_word
 from ephys_snn.perturbation.responses import (
     ActedOn,

@@ -112,7 +112,7 @@ def expand(pattern: str, values: Mapping[str, Sequence[str]]) -> list[str]:
 
 def default_plan() -> str:
     """The default plan, as the text of its file."""
-    return files("ephys_snn.perturbation").joinpath("default_plan.yaml").read_text("utf-8")
+    return files("ephys_snn.perturbation.battery").joinpath("default_plan.yaml").read_text("utf-8")
 
 
 def read_plan(path: Path | None) -> list[Experiment]:

@@ -1,0 +1,16 @@
+"""The battery: a plan of virtual experiments on networks, each beside its controls.
+
+A plan (`plan`) names perturbations in words; `trials` tries each of them on a network, and on
+matched sets of units (`matched_sets`); `outcome` says what became of decisions and areas.
+"""
+
+from ephys_snn.perturbation.battery.plan import Experiment, default_plan, read_plan
+from ephys_snn.perturbation.battery.trials import (
+    Outcome,
+    Subject,
+    planned_trials,
+    run_battery,
+)
+
+__all__ = ["Experiment", "Outcome", "Subject", "default_plan", "planned_trials", "read_plan",
+           "run_battery"]
