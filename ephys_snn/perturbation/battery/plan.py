@@ -6,7 +6,6 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,7 @@ def expand(pattern: str, values: Mapping[str, Sequence[str]]) -> list[str]:
 
 def default_plan() -> str:
     """The default plan, as the text of its file."""
-    return files("ephys_snn.perturbation.battery").joinpath("default_plan.yaml").read_text("utf-8")
+    return Path(__file__).with_name("default_plan.yaml").read_text("utf-8")
 
 
 def read_plan(path: Path | None) -> list[Experiment]:
