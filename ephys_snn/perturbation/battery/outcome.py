@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ephys_snn.analysis import paired_fraction_interval
-from ephys_snn.perturbation.responses import Responses
+from ephys_snn.perturbation.control import Responses
 from ephys_snn.perturbation.selectivity import corrected_information_gain
 from ephys_snn.pulse_packets import MIN_ACTIVE, equal_shortest_halves
 

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -28,11 +27,12 @@ from ephys_snn.perturbation.battery.outcome import (
     packet_sizes_to_draw,
 )
 from ephys_snn.perturbation.battery.plan import Experiment
+from ephys_snn.perturbation.control import Responses
 from ephys_snn.perturbation.operations import Operation
 from ephys_snn.perturbation.reference import Reference, class_word
 from ephys_snn.perturbation.responses import (
     ActedOn,
-    Responses,
+    condition_rng,
     find_units,
     perturbed_responses,
 )
@@ -136,11 +136,6 @@ def run_battery(trials: Sequence[Trial], subject: Subject, seed: int = 0) -> Ite
                 yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def condition_rng(seed: int, words: str, draw: int = 0) -> np.random.Generator:
-    """The random numbers of a perturbation, whatever else is tried beside it."""
-    return np.random.default_rng([seed, crc32(words.encode()), draw])
 
 
 @contextmanager
