@@ -12,7 +12,14 @@ from ephys_snn.analysis.control import add_compare_option, open_control
 from ephys_snn.analysis.depth_trend import ONE_RECORDING
 from ephys_snn.analysis.entropy import correct_for_chance, information_gain
 from ephys_snn.analysis.pipeline import Addition, Pipeline, StudyColumns
-from ephys_snn.analysis.results import PipelineResult, provenance, results_folder, write_results
+from ephys_snn.analysis.results import (
+    PipelineResult,
+    provenance,
+    provenance_of,
+    results_folder,
+    write_files,
+    write_results,
+)
 from ephys_snn.analysis.runner import analyse_besides, analysis_parser, results_path, run
 from ephys_snn.analysis.statistics import (
     MIN_SAMPLE,
@@ -30,8 +37,8 @@ __all__ = ["MIN_SAMPLE", "ONE_RECORDING", "PACKAGES", "Addition", "Pipeline", "P
            "class_colors", "class_sums", "correct_for_chance", "difference_interval",
            "false_discovery_q", "figure_style", "information_gain", "mean_interval", "new_figure",
            "open_control", "paired_fraction_interval", "permutation_p_value", "pipelines",
-           "provenance", "results_folder", "results_path", "run", "wilson_interval",
-           "write_results"]
+           "provenance", "provenance_of", "results_folder", "results_path", "run",
+           "wilson_interval", "write_files", "write_results"]
 
 # In the order of the report.
 PACKAGES = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -60,6 +60,18 @@ def write_results(result: PipelineResult, recording: Recording, folder: str | Pa
     list of Path
         The files, the figures first.
     """
+    return write_files(result, provenance(result, recording), folder, image_format, dpi)
+
+
+def write_files(result: PipelineResult, about: Mapping[str, Any], folder: str | Path,
+                image_format: str = "png", dpi: int = 150) -> list[Path]:
+    """Write tables, figures and, as JSON, what is to be said about them.
+
+    Returns
+    -------
+    list of Path
+        The files, the figures first.
+    """
     folder = results_folder(folder)
     written = []
     for stem, figure in result.figures.items():
@@ -74,26 +86,42 @@ def write_results(result: PipelineResult, recording: Recording, folder: str | Pa
         written.append(path)
     path = folder / f"{result.name}.json"
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(provenance(result, recording), indent=2) + "\n",
-                             encoding="utf-8")
+        temporary.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return [*written, path]
 
 
 def provenance(result: PipelineResult, recording: Recording) -> dict[str, Any]:
     """Parameters, recording, versions, findings and warnings of a result, ready for JSON."""
     path = recording.path
+    return provenance_of(result, {"recording": {
+        "path": None if path is None else str(path.resolve()),
+        "sha256": recording.sha256,
+        "n_units": len(recording.units),
+        "n_trials": len(recording.trials),
+        "areas": list(recording.areas),
+    }}, recording.notes)
+
+
+def provenance_of(result: PipelineResult, source: Mapping[str, Any], notes: Sequence[str] = (),
+                  versioned: Sequence[str] = VERSIONED) -> dict[str, Any]:
+    """What a result says of itself, ready for JSON.
+
+    Parameters
+    ----------
+    result : PipelineResult
+    source : dict
+        What it was found in.
+    notes : sequence of str
+        What limits the source.
+    versioned : sequence of str
+        Packages that it depends on.
+    """
     return {
         "parameters": _plain(result.parameters),
-        "recording": {
-            "path": None if path is None else str(path.resolve()),
-            "sha256": recording.sha256,
-            "n_units": len(recording.units),
-            "n_trials": len(recording.trials),
-            "areas": list(recording.areas),
-        },
-        "versions": {package: version(package) for package in VERSIONED},
+        **_plain(source),
+        "versions": {package: version(package) for package in versioned},
         "summary": list(result.summary),
-        "warnings": [*recording.notes, *result.warnings],
+        "warnings": [*notes, *result.warnings],
     }
 
 

@@ -1,10 +1,12 @@
 """The battery: a plan of virtual experiments on networks, each beside its controls.
 
 A plan (`plan`) names perturbations in words; `trials` tries each of them on a network, and on
-matched sets of units (`matched_sets`); `outcome` says what became of decisions and areas.
+matched sets of units (`matched_sets`); `outcome` says what became of decisions and areas, `tables`
+what follows.
 """
 
 from ephys_snn.perturbation.battery.plan import Experiment, default_plan, read_plan
+from ephys_snn.perturbation.battery.tables import battery_tables
 from ephys_snn.perturbation.battery.trials import (
     Outcome,
     Subject,
@@ -12,5 +14,5 @@ from ephys_snn.perturbation.battery.trials import (
     run_battery,
 )
 
-__all__ = ["Experiment", "Outcome", "Subject", "default_plan", "planned_trials", "read_plan",
-           "run_battery"]
+__all__ = ["Experiment", "Outcome", "Subject", "battery_tables", "default_plan", "planned_trials",
+           "read_plan", "run_battery"]

@@ -1,0 +1,181 @@
+"""Virtual experiments on networks: ``python -m ephys_snn.perturb model.pt --out DIR``.
+
+A plan of perturbations is tried on each network and on its untrained twin, each perturbation beside
+its controls. What was done when the command is stopped is kept.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ephys_snn.analysis import PipelineResult, provenance_of, results_folder, write_files
+from ephys_snn.cli import Parser, command, number, progress_bar
+from ephys_snn.errors import InputError
+from ephys_snn.network import Network
+from ephys_snn.perturbation import GRAMMAR, Reference, control_responses
+from ephys_snn.perturbation.battery import (
+    Experiment,
+    Outcome,
+    Subject,
+    battery_tables,
+    default_plan,
+    planned_trials,
+    read_plan,
+    run_battery,
+)
+from ephys_snn.stimuli import Stimuli, reference_stimuli
+from ephys_snn.training import load_own_stimuli
+
+VERSIONED = ("ephys_snn", "torch", "numba", "numpy", "scipy", "pandas", "matplotlib")
+SPLIT = "test"
+
+
+class _ShowPlan(argparse.Action):
+    """Print the default plan, and no more."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        print(default_plan(), end="")
+        parser.exit()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    options = Parser(
+        prog="python -m ephys_snn.perturb",
+        description="Silence, jitter, cut and otherwise perturb parts of trained networks, each "
+                    "perturbation beside its controls, and say what becomes of their decisions.",
+        epilog=f"perturbations, for a plan:\n\n{GRAMMAR}",
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = options.add_argument
+    add("models", type=Path, nargs="+", metavar="MODEL",
+        help="files that ephys_snn.train wrote; several networks give intervals over networks")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    add("--plan", type=Path, metavar="PLAN.yaml",
+        help="what is tried (default: the plan that --show-plan prints)")
+    add("--show-plan", action=_ShowPlan, nargs=0, help="print the default plan and stop")
+    add("--trials", type=number(int, least=10), default=1000, metavar="N",
+        help="how many test stimuli, the first in file order (default: %(default)s)")
+    add("--data", metavar="DATA", help="where the data are, if not where they were in training")
+    add("--retrain", type=number(int, least=1), metavar="EPOCHS",
+        help="let networks learn again for so many epochs while the units of the plan's "
+             "experiments with `retrain: true` stay silent")
+    add("--no-untrained", action="store_true",
+        help="leave out the untrained twins, which halves the time")
+    add("--format", choices=("png", "svg", "pdf"), default="png",
+        help="format of the figures (default: %(default)s)")
+    add("--dpi", type=number(int, least=1), default=150, metavar="N",
+        help="resolution of PNG figures (default: %(default)s)")
+    add("--seed", type=number(int, least=0), default=0, metavar="N",
+        help="seed of everything random (default: %(default)s)")
+    add("--quiet", action="store_true",
+        help="no progress bars and no summary; errors and warnings still show")
+    return options
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try a plan on networks as the command line says."""
+    options = parser().parse_args(arguments)
+    plan = read_plan(options.plan)
+    networks = load_networks(options.models)
+    results_folder(options.out)  # before the work, not after it
+    subjects, notes = make_subjects(networks, options)
+    trials = [planned_trials(plan, subject) for subject in subjects]
+    total, outcomes = sum(map(len, trials)), []
+    progress = progress_bar(options.quiet)
+    try:
+        for outcome in progress(_all_outcomes(trials, subjects, options.seed), "perturbations",
+                                total):
+            outcomes.append(outcome)
+    except KeyboardInterrupt:
+        notes.append(f"stopped after {len(outcomes)} of {total} perturbations")
+    if not outcomes:
+        return 130
+    _write(outcomes, plan, networks, notes, options)
+    return 130 if len(outcomes) < total else 0
+
+
+def load_networks(paths: Sequence[Path]) -> dict[str, Network]:
+    """Networks by the names of their files, or by their paths where names are not unique.
+
+    Raises
+    ------
+    InputError
+        If one cannot be read, or is named twice.
+    """
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise InputError("a model is named twice; name every network once")
+    stems = [path.stem for path in paths]
+    names = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+    return {name: Network.load(path) for name, path in zip(names, paths, strict=True)}
+
+
+def make_subjects(networks: dict[str, Network], options: argparse.Namespace
+                  ) -> tuple[list[Subject], list[str]]:
+    """Each network and its untrained twin, and why there is none, if so.
+
+    Raises
+    ------
+    InputError
+        If the data of a network are not to be found, or have no test stimuli.
+    """
+    subjects, notes = [], []
+    for (name, network), path in zip(networks.items(), options.models, strict=True):
+        stimuli = load_own_stimuli(network, options.data, path)
+        subjects.append(_subject(name, network, True, stimuli, options))
+        if options.no_untrained:
+            continue
+        try:
+            twin = network.untrained()
+        except InputError as error:
+            notes.append(f"{name}: {error}; there is no untrained twin to compare with")
+        else:
+            subjects.append(_subject(name, twin, False, stimuli, options))
+    return subjects, notes
+
+
+def _subject(name: str, network: Network, is_trained: bool, stimuli: Stimuli,
+             options: argparse.Namespace) -> Subject:
+    times, labels = stimuli.part(SPLIT)
+    others = reference_stimuli(stimuli, SPLIT)
+    reference = Reference(network, others.times, others.labels, stimuli.classes)
+    control = control_responses(network, times[:options.trials])
+    return Subject(name, network, is_trained, reference, control, labels[:options.trials])
+
+
+def _all_outcomes(trials: Sequence[list], subjects: Sequence[Subject], seed: int
+                  ) -> Iterator[Outcome]:
+    for of_subject, subject in zip(trials, subjects, strict=True):
+        yield from run_battery(of_subject, subject, seed)
+
+
+def _write(outcomes: Sequence[Outcome], plan: Sequence[Experiment], networks: dict[str, Network],
+           notes: list[str], options: argparse.Namespace) -> None:
+    """Write tables and figures, and say what was found and what limits it."""
+    tables = battery_tables(outcomes)
+    result = PipelineResult(
+        "perturbations", tables, {}, _parameters(plan, options), [], notes)
+    source = {"networks": {name: {"path": str(path.resolve()), "sha256": network.sha256()}
+                           for (name, network), path in zip(networks.items(), options.models,
+                                                            strict=True)}}
+    written = write_files(result, provenance_of(result, source, versioned=VERSIONED), options.out,
+                          options.format, options.dpi)
+    for warning in result.warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    if not options.quiet:
+        print("\n".join([*result.summary, *(f"wrote {path}" for path in written)]))
+
+
+def _parameters(plan: Sequence[Experiment], options: argparse.Namespace) -> dict:
+    return {
+        "plan": {one.name: {"question": one.question, "perturb": list(one.perturb),
+                            "draws": one.draws, "matched": one.matched, "retrain": one.retrain}
+                 for one in plan},
+        "trials": options.trials, "split": SPLIT, "seed": options.seed,
+        "retrain_epochs": options.retrain, "data": options.data,
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
