@@ -89,9 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                                 total):
             outcomes.append(outcome)
     except KeyboardInterrupt:
+        if not outcomes:
+            raise
         notes.append(f"stopped after {len(outcomes)} of {total} perturbations")
-    if not outcomes:
-        return 130
     _write(outcomes, plan, networks, notes, options)
     return 130 if len(outcomes) < total else 0
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ephys_snn.errors import InputError
 from ephys_snn.network import Network
 from ephys_snn.perturbation.battery.matched_sets import matched_units
 from ephys_snn.perturbation.battery.outcome import (
@@ -103,13 +104,22 @@ def planned_trials(plan: Sequence[Experiment], subject: Subject) -> list[Trial]:
             continue
         for operation in experiment.operations(subject.reference.areas[1:-1],
                                                subject.reference.classes):
-            with suppress(NoUnits):  # which the table will say
-                find_units(operation, subject.reference, np.random.default_rng(0))
+            _check(experiment, operation, subject.reference)
             n_draws = experiment.draws if _is_random(operation) else 1
             trials += [Trial(experiment, operation, draw, False) for draw in range(n_draws)]
             trials += [Trial(experiment, operation, draw, True)
                        for draw in range(experiment.matched)]
     return trials
+
+
+def _check(experiment: Experiment, operation: Operation, reference: Reference) -> None:
+    """Fail before the work, not in it; a target without units is no mistake, the table says it."""
+    with suppress(NoUnits):
+        acted_on = find_units(operation, reference, np.random.default_rng(0))
+        if experiment.matched and reference.areas[-1] in acted_on.units:
+            raise InputError(f"{experiment.name}: '{operation.words}' acts on the output layer, "
+                             "which has no matched sets: leave out matched, or choose hidden "
+                             "layers")
 
 
 def run_battery(trials: Sequence[Trial], subject: Subject, seed: int = 0) -> Iterator[Outcome]:
