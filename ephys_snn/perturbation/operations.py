@@ -303,4 +303,4 @@ class WeightBits(SynapseOperation):
 
 def _require(operation: Operation, key: str, holds: bool, what: str) -> None:
     if not holds:
-        raise InputError(f"'{operation.words}': {key} must be {what}")
+        raise InputError(f"{key}={operation.parameters[key]} must be {what}")

@@ -57,16 +57,16 @@ def find_units(operation: Operation, reference: Reference, rng: np.random.Genera
     if isinstance(operation, SpikeOperation):
         return ActedOn(target_units(target, reference, areas[1:-1], rng))
     if target.area == areas[0]:
-        raise InputError(f"'{operation.words}': no synapses lead onto the {areas[0]}")
+        raise InputError(f"no synapses lead onto the {areas[0]}")
     units = target_units(target, reference, areas[1:], rng)
     if not isinstance(operation, Cut) or operation.source is None:
         return ActedOn(units)
-    before = tuple(areas[areas.index(area) - 1] for area in units)
-    sources = target_units(operation.source, reference, before, rng)
-    if not set(sources) <= set(before):
-        raise InputError(f"'{operation.words}': synapses lead from an area onto the next one, so "
-                         f"the source must be in {listed(before)}")
-    return ActedOn(units, sources)
+    before = {area: areas[areas.index(area) - 1] for area in units}
+    sources = target_units(operation.source, reference, tuple(before.values()), rng)
+    if not set(sources) <= set(before.values()):
+        raise InputError("synapses lead from an area onto the next one, so the source must be in "
+                         f"{listed(list(before.values()))}")
+    return ActedOn({area: units[area] for area in units if before[area] in sources}, sources)
 
 
 class Condition(NamedTuple):
@@ -89,7 +89,10 @@ def find_conditions(operations: Sequence[Operation], reference: Reference, seed:
     conditions = []
     for operation in operations:
         rng = condition_rng(seed, operation.words)
-        conditions.append(Condition(operation, find_units(operation, reference, rng), rng))
+        try:
+            conditions.append(Condition(operation, find_units(operation, reference, rng), rng))
+        except InputError as error:
+            raise InputError(f"the perturbation '{operation.words}': {error}") from error
     return conditions
 
 
@@ -157,8 +160,7 @@ def _respond(times: np.ndarray, weights: torch.Tensor, network: Network) -> np.n
 def _changed_synapses(operation: SynapseOperation, weights: torch.Tensor, before: str, area: str,
                       acted_on: ActedOn, rng: np.random.Generator) -> torch.Tensor:
     changed = weights.detach().numpy().copy()
-    pre = np.arange(len(changed)) if acted_on.sources is None else acted_on.sources.get(
-        before, np.empty(0, dtype=int))
+    pre = np.arange(len(changed)) if acted_on.sources is None else acted_on.sources[before]
     block = np.ix_(pre, acted_on.units[area])
     changed[block] = operation.synapses(changed[block], float(np.abs(changed).max()), rng)
     return torch.from_numpy(changed)

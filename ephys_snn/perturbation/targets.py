@@ -111,8 +111,8 @@ class Target:
 # --- values in words ------------------------------------------------------------------------------
 
 
-def parse_number(key: str, text: str) -> float:
-    """A finite number.
+def parse_number(key: str, text: str, value: str | None = None) -> float:
+    """A finite number, in the text of a value or a part of it.
 
     Raises
     ------
@@ -120,12 +120,12 @@ def parse_number(key: str, text: str) -> float:
         If it is none.
     """
     try:
-        value = float(text)
+        number = float(text)
     except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
-        raise InputError(f"{key}={text} must be a number")
-    return value
+        number = np.nan
+    if not np.isfinite(number):
+        raise InputError(f"{key}={text if value is None else value} must be a number")
+    return number
 
 
 def format_number(value: float) -> str:
@@ -139,9 +139,10 @@ def format_number(value: float) -> str:
 
 
 def _parse_units(key: str, text: str) -> tuple[int, ...]:
-    parts = [re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()) for part in text.split(",")]
+    parts = [re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part) for part in text.split(",")]
     if not all(parts):
-        raise InputError(f"{key}={text} must be numbers of units, such as units=0,3,10-19")
+        raise InputError(f"{key}={text} must be numbers of units of at most six digits, such as "
+                         "units=0,3,10-19")
     chosen = {unit for part in parts
               for unit in range(int(part[1]), int(part[2] or part[1]) + 1)}
     if not chosen:
@@ -156,9 +157,9 @@ def _write_units(units: tuple[int, ...]) -> str:
 
 
 def _parse_ranks(key: str, text: str) -> tuple[float, float]:
-    first, dash, last = text.partition("-")
-    return (parse_number(key, first), parse_number(key, last)) if dash \
-        else (0.0, parse_number(key, first))
+    ranks = re.split(r"(?<=[0-9.])-", text, maxsplit=1)  # not at the sign of an exponent
+    numbers = [parse_number(key, rank, text) for rank in ranks]
+    return (0.0, *numbers) if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
 def _write_ranks(ranks: tuple[float, float]) -> str:
@@ -185,29 +186,33 @@ def target_units(target: Target, reference: Reference, areas: tuple[str, ...],
     reference : Reference
         Of the network.
     areas : tuple of str
-        What ``all`` means.
+        What ``all`` means, as far as these areas have such units.
     rng : numpy.random.Generator
         Draws where a part is asked for.
 
     Returns
     -------
     dict of str to (unit,) int
-        Area to the numbers of its units, ascending; at least one in each area.
+        Area to the numbers of its units, ascending; areas without any are left out.
 
     Raises
     ------
     NoUnits
-        If an area has no unit left.
+        If no area has a unit left.
     InputError
         If there is no such area, class or unit.
     """
     if target.area != ALL and target.area not in reference.areas:
         raise InputError(f"there is no area '{target.area}'; there are "
                          f"{', '.join(reference.areas)}, and all")
-    chosen = {area: _units_of_area(target, reference, area, rng)
-              for area in (areas if target.area == ALL else (target.area,))}
-    if empty := [area for area, units in chosen.items() if not len(units)]:
-        raise NoUnits(f"'{target.words}' is no unit of {listed(empty)}")
+    if target.area != ALL:
+        areas = (target.area,)
+    elif target.pathway is not None:
+        areas = tuple(area for area in areas if area in reference.areas[1:-1])
+    chosen = {area: _units_of_area(target, reference, area, rng) for area in areas}
+    chosen = {area: units for area, units in chosen.items() if len(units)}
+    if not chosen:
+        raise NoUnits(f"'{target.words}' is no unit of {listed(areas)}")
     return chosen
 
 

@@ -150,6 +150,6 @@ def _value(operation: type[Operation], key: str, text: str) -> Time | float:
     kind = {field.name: field.type for field in fields(operation)}[key]
     if kind == "Time":
         in_widths = text.endswith("w")
-        return Time(parse_number(key, text[:-1] if in_widths else text), in_widths)
+        return Time(parse_number(key, text.removesuffix("w"), text), in_widths)
     number = parse_number(key, text)
     return int(number) if kind == "int" and number == int(number) else number
