@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from ephys_snn.errors import InputError
 from ephys_snn.network import Network
 from ephys_snn.record import main, record_session, show
 from ephys_snn.recording import Recording, decision_windows
@@ -153,16 +152,3 @@ def test_what_cannot_be_recorded_is_one_line(model, tmp_path, capsys, recorded):
     assert "--jitter: must be" in run(capsys, model, out, "--jitter", "-1")
     assert "cannot write" in run(capsys, model, tmp_path / "no" / "such" / "out.nix", "--quiet")
     assert not out.exists()
-
-
-def test_an_empty_split_is_refused():
-    stimuli = Stimuli("none", np.zeros((1, 2)), np.zeros(1, int), ("a",), np.array(["train"]))
-    with pytest.raises(InputError, match="no stimuli in the split 'test'"):
-        present(stimuli)
-
-
-def test_jitter_shifts_every_spike_with_the_stated_sd():
-    times = np.full((1, 40_000), 50.0)
-    stimuli = Stimuli("one", times, np.zeros(1, int), ("a",), np.array(["test"]))
-    shown = present(stimuli, jitter=2.0, seed=1).times
-    assert np.std(shown) == pytest.approx(2.0, rel=0.02)
