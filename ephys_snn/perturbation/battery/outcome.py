@@ -12,6 +12,7 @@ from ephys_snn.perturbation.control import Responses
 from ephys_snn.perturbation.selectivity import corrected_information_gain
 from ephys_snn.pulse_packets import MIN_ACTIVE, equal_shortest_halves
 
+AREA_MEASURES = ("active_fraction", "shortest_half_equal_ms", "information_gain")
 MAX_DRAWN = 20  # units drawn from every packet whose width is measured
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from ephys_snn.errors import InputError
 from ephys_snn.network import Network
 from ephys_snn.perturbation.battery.matched_sets import matched_units
 from ephys_snn.perturbation.battery.outcome import (
+    AREA_MEASURES,
     Decisions,
     area_measures,
     class_changes,
@@ -41,6 +43,23 @@ from ephys_snn.perturbation.targets import NoUnits
 
 NONE, RANDOM, WRONG_CLASS, UNTRAINED = "none", "random", "wrong_class", "untrained"
 UNTRAINED_RANDOM = f"{UNTRAINED}_{RANDOM}"
+
+
+class Baseline(NamedTuple):
+    """What is measured of a network without a perturbation.
+
+    Attributes
+    ----------
+    decisions : Decisions
+    n_drawn : dict of str to int
+        Units of each area's packets that are drawn for their width.
+    by_area : dict of (str, str) to dict
+        `AREA_MEASURES` of every hidden area and cell type.
+    """
+
+    decisions: Decisions
+    n_drawn: dict[str, int]
+    by_area: dict[tuple[str, str], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -67,10 +86,18 @@ class Subject:
     control: Responses
     labels: np.ndarray
 
-    @property
-    def decisions(self) -> Decisions:
-        """What it decides without a perturbation."""
-        return Decisions.of(self.control, self.labels)
+    @cached_property
+    def baseline(self) -> Baseline:
+        """What a perturbation is compared with."""
+        n_drawn = packet_sizes_to_draw(self.control)
+        return Baseline(Decisions.of(self.control, self.labels), n_drawn, {
+            (row["area"], row["cell_type"]): {name: row[name] for name in AREA_MEASURES}
+            for row in self.measure_areas(self.control, n_drawn)})
+
+    def measure_areas(self, responses: Responses, n_drawn: dict[str, int]) -> list[dict]:
+        """A row per hidden area and cell type (`area_measures`)."""
+        return area_measures(responses, self.labels, n_drawn, self.reference.cell_types,
+                             self.reference.areas[1:-1])
 
 
 class Trial(NamedTuple):
@@ -138,9 +165,9 @@ def run_battery(trials: Sequence[Trial], subject: Subject, seed: int = 0) -> Ite
     Outcome
         Of one trial after the other.
     """
-    decisions, n_drawn = subject.decisions, packet_sizes_to_draw(subject.control)
+    _ = subject.baseline  # once, not by every thread
     with _one_thread_each(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = [pool.submit(_try, trial, subject, decisions, n_drawn, seed) for trial in trials]
+        futures = [pool.submit(_try, trial, subject, seed) for trial in trials]
         try:
             for future in futures:
                 yield future.result()
@@ -166,9 +193,8 @@ def _is_random(operation: Operation) -> bool:
         or (part is not None and part < 1)
 
 
-def _try(trial: Trial, subject: Subject, decisions: Decisions, n_drawn: dict[str, int], seed: int
-         ) -> Outcome:
-    operation, reference = trial.operation, subject.reference
+def _try(trial: Trial, subject: Subject, seed: int) -> Outcome:
+    operation, reference, baseline = trial.operation, subject.reference, subject.baseline
     rng = condition_rng(seed, operation.words, trial.draw)
     try:
         acted_on = find_units(operation, reference, rng)
@@ -183,17 +209,18 @@ def _try(trial: Trial, subject: Subject, decisions: Decisions, n_drawn: dict[str
     labels = subject.labels
     found = Decisions.of(responses, labels)
     own = _own_class(operation, reference)
-    row |= decision_changes(found, decisions, labels, own)
+    row |= decision_changes(found, baseline.decisions, labels, own)
     key = {name: row[name] for name in ("network", "experiment", "perturbation", "control",
                                         "replicate")}
-    changes = class_changes(found, decisions, labels)
+    changes = class_changes(found, baseline.decisions, labels)
     by_class = [key | {"class": name, "change": change, "n_trials": int((labels == c).sum())}
                 for c, (name, change) in enumerate(zip(reference.classes, changes, strict=False))]
     by_area = []
     if not trial.is_matched and own is None:
-        measured = area_measures(responses, labels, n_drawn, reference.cell_types,
-                                 reference.areas[1:-1])
-        by_area = [key | measures for measures in measured]
+        for measures in subject.measure_areas(responses, baseline.n_drawn):
+            before = baseline.by_area[measures["area"], measures["cell_type"]]
+            by_area.append(key | measures | {f"control_{name}": value
+                                             for name, value in before.items()})
     return Outcome(row, by_class, by_area)
 
 
