@@ -235,7 +235,8 @@ def _annotations(network: Network, options: argparse.Namespace, conditions: Sequ
             "trial_period_ms": TRIAL_PERIOD,
             "trial_duration_ms": TRIAL_DURATION,
             "lif": asdict(network.lif),
-            **{key: card[key] for key in ("data", "encoding", "training", "seed") if key in card},
+            **{key: card[key] for key in ("data", "encoding", "training") if key in card},
+            **({"network_seed": card["seed"]} if "seed" in card else {}),
         },
         "versions": {**card.get("versions", {}), "recorded_with": ephys_snn.__version__},
     }

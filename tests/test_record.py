@@ -96,6 +96,8 @@ def test_repeats_jitter_and_seed(model, tmp_path):
         assert main([str(model), str(tmp_path / "r.nix"), *options, "--seed", seed]) == 0
         recordings.append(Recording.read(tmp_path / "r.nix"))
     first, again, other = recordings
+    assert other.annotations["settings"]["seed"] == 2  # 3 is that of the network
+    assert other.annotations["settings"]["network_seed"] == 3
     np.testing.assert_array_equal(first.spike_times, again.spike_times)
     assert not np.array_equal(first.spike_times, other.spike_times)
     np.testing.assert_array_equal(first.trials.annotations["stimulus"], [*range(6)] * 3)
