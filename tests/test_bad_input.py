@@ -126,6 +126,12 @@ CASES = {
     "data of another kind": ("record model.pt out.nix --data digits", "64 inputs .* 4 inputs"),
     "no trials to record": ("record model.pt out.nix --trials 0", "--trials: must be at least 1"),
     "negative jitter": ("record model.pt out.nix --jitter -1", "--jitter: must be .* got -1"),
+    "an unknown perturbation": ("record model.pt out.nix --perturb silent", "'silent' must be .* "
+                                "the operations are silence, jitter"),
+    "a perturbation without a dose": ("record model.pt out.nix --perturb jitter", "needs sd=VALUE"),
+    "a perturbation twice": ("record model.pt out.nix --perturb silence --perturb silence",
+                             "'silence all' is given twice"),
+    "words before the model": ("record none.pt out.nix --perturb drop", "drop needs p=VALUE"),
     "no folder": ("record model.pt no/out.nix", "cannot write no/out.nix: No such file or dir"),
     "recording is a folder": ("record model.pt folder.nix", "folder.nix: it is a folder"),
 }

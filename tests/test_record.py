@@ -1,5 +1,7 @@
 """Networks as recordings: what the neurons did is what stands in the file."""
 
+import json
+import re
 from dataclasses import replace
 
 import neo
@@ -7,9 +9,19 @@ import numpy as np
 import pytest
 import torch
 
+from ephys_snn.__main__ import main as pipeline
 from ephys_snn.network import Network
+from ephys_snn.perturbation import (
+    GRAMMAR,
+    Reference,
+    control_responses,
+    find_conditions,
+    parse_perturbations,
+    perturbed_responses,
+)
+from ephys_snn.perturbation.reference import structural_members
 from ephys_snn.record import main, record_session, show
-from ephys_snn.recording import Recording, decision_windows
+from ephys_snn.recording import Recording, decision_windows, fixed_windows
 from ephys_snn.stimuli import Stimuli, load_stimuli, present
 
 
@@ -154,3 +166,209 @@ def test_what_cannot_be_recorded_is_one_line(model, tmp_path, capsys, recorded):
     assert "--jitter: must be" in run(capsys, model, out, "--jitter", "-1")
     assert "cannot write" in run(capsys, model, tmp_path / "no" / "such" / "out.nix", "--quiet")
     assert not out.exists()
+
+
+# --- perturbations --------------------------------------------------------------------------------
+
+
+WORDS = ["silence layer_1 inhibitory", "silence layer_2 pathway=7 k=0.5",
+         "silence all selective=0.5", "jitter layer_1 sd=1", "delay layer_2 by=1w",
+         "drop layer_1 of=0.5 p=0.3", "shuffle layer_1", "synchronize layer_2",
+         "stretch layer_1 by=2", "drive layer_2 units=0-3 at=3",
+         "cut layer_1 inhibitory onto layer_2", "weights all bits=3"]
+
+
+def record(model, out, *options) -> Recording:
+    assert main([str(model), str(out), *map(str, options)]) == 0
+    return Recording.read(out)
+
+
+def perturb(*words) -> list[str]:
+    return [option for one in words for option in ("--perturb", one)]
+
+
+def spikes_by_trial(recording: Recording) -> dict[tuple, np.ndarray]:
+    """Spike times (unit,) after the onset, ms, by stimulus, repeat and condition."""
+    trials = recording.trials
+    times = recording.responses(fixed_windows(trials, 0, 90)).latency
+    condition = trials.annotations.get("perturbation", np.full(len(trials), "control"))
+    return dict(zip(zip(trials.annotations["stimulus"], trials.annotations["repeat"], condition,
+                        strict=True), times, strict=True))
+
+
+def same_spikes(first: np.ndarray, second: np.ndarray) -> None:
+    """Equal but for the rounding of times late in a session."""
+    np.testing.assert_allclose(first, second, rtol=0, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def perturbed(model):
+    return record(model, model.with_name("perturbed.nix"), "--trials", 20, "--seed", 4, "--quiet",
+                  *perturb(*WORDS))
+
+
+def test_every_stimulus_is_shown_in_every_condition(perturbed):
+    trials = perturbed.trials
+    condition, stimulus = trials.annotations["perturbation"], trials.annotations["stimulus"]
+    assert len(trials) == 20 * 13
+    assert set(zip(condition, stimulus, strict=True)) == {
+        (words, index) for words in ["control", *WORDS] for index in range(20)}
+    labels = load_stimuli("digits").part("test")[1][:20].astype(str)
+    np.testing.assert_array_equal(trials.label, labels[stimulus])
+    assert perturbed.annotations["perturbations"] == ["control", *WORDS]
+
+
+def test_conditions_and_stimuli_come_in_a_random_order(perturbed):
+    """Ranks of a random order have a mean of half of it, and neighbours nothing in common."""
+    trials, n = perturbed.trials, len(perturbed.trials)
+    for key in ("perturbation", "stimulus"):
+        values = trials.annotations[key]
+        for value in set(values.tolist()):
+            place = np.flatnonzero(values == value)
+            sd = n / np.sqrt(12 * len(place))
+            assert abs(place.mean() - n / 2) < 4 * sd
+        repeated = (values[1:] == values[:-1]).sum()
+        expected = n / len(set(values.tolist()))
+        assert repeated < expected + 4 * np.sqrt(expected)
+
+
+def test_trials_do_what_the_network_does_in_their_condition(model, perturbed):
+    network, stimuli = Network.load(model), load_stimuli("digits")
+    reference = Reference(network, *stimuli.part("validation"), stimuli.classes)
+    control = control_responses(network, stimuli.part("test")[0][:20])
+    expected = {"control": control}
+    for operation, acted_on, rng in find_conditions(parse_perturbations(WORDS), reference, 4):
+        expected[operation.words] = perturbed_responses(network, operation, acted_on, control,
+                                                        reference, rng)
+    decided = perturbed.trials.decision_label
+    for trial, ((stimulus, _, words), times) in enumerate(spikes_by_trial(perturbed).items()):
+        responses = np.concatenate([layer[stimulus] for layer in expected[words].values()])
+        same_spikes(times, np.where(responses < 90, responses, np.inf))
+        output = expected[words]["output"][stimulus]
+        assert decided[trial] == (str(output.argmin()) if output.min() < 90 else "")
+
+
+def test_the_control_is_the_recording_without_perturbations(model, perturbed, tmp_path):
+    plain = record(model, tmp_path / "plain.nix", "--trials", 20, "--seed", 4, "--quiet")
+    assert "perturbation" not in plain.trials.annotations
+    assert "perturbations" not in plain.annotations
+    assert not {"perturbations", "reference"} & set(plain.annotations["settings"])
+    np.testing.assert_array_equal(plain.trials.annotations["stimulus"], range(20))
+    found = spikes_by_trial(perturbed)
+    for key, times in spikes_by_trial(plain).items():
+        same_spikes(found[key], times)
+
+
+def test_a_condition_does_the_same_whatever_else_is_asked(model, perturbed, tmp_path):
+    words = ["drop layer_1 of=0.5 p=0.3", "jitter layer_1 sd=1"]
+    few = record(model, tmp_path / "few.nix", "--trials", 20, "--seed", 4, "--quiet",
+                 *perturb(*words))
+    assert few.annotations["perturbations"] == ["control", *words]
+    found = spikes_by_trial(perturbed)
+    for key, times in spikes_by_trial(few).items():
+        same_spikes(found[key], times)
+
+
+def test_the_same_seed_gives_the_same_trials_and_another_does_not(model, tmp_path):
+    options = ["--trials", 10, "--quiet", *perturb("jitter layer_1 sd=2")]
+    first, again, other = (record(model, tmp_path / "r.nix", *options, "--seed", seed)
+                           for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.spike_times, again.spike_times)
+    for key, values in first.trials.annotations.items():
+        np.testing.assert_array_equal(values, again.trials.annotations[key])
+    assert (first.trials.annotations["perturbation"]
+            != other.trials.annotations["perturbation"]).any()
+    jittered = (3, 0, "jitter layer_1 sd=2")
+    assert not np.allclose(spikes_by_trial(first)[jittered], spikes_by_trial(other)[jittered])
+
+
+def test_conditions_see_the_same_jittered_input(model, tmp_path):
+    recording = record(model, tmp_path / "r.nix", "--trials", 4, "--repeats", 3, "--jitter", 1,
+                       "--quiet", *perturb("silence layer_1 inhibitory", "shuffle layer_2"))
+    trials, inputs = spikes_by_trial(recording), recording.units_in("input")
+    assert len(trials) == 4 * 3 * 3
+    for (stimulus, repeat, _), times in trials.items():
+        same_spikes(times[inputs], trials[stimulus, repeat, "control"][inputs])
+        assert not np.allclose(times[inputs],
+                               trials[stimulus, (repeat + 1) % 3, "control"][inputs])
+
+
+def test_what_was_done_to_whom_stands_in_the_recording(model, perturbed):
+    settings = perturbed.annotations["settings"]
+    assert settings["reference"] == {"split": "validation", "n_stimuli": len(
+        load_stimuli("digits").part("validation")[1][:1000])}
+    acted_on = settings["perturbations"]
+    assert list(acted_on) == WORDS
+    assert acted_on["silence layer_1 inhibitory"] == {"units": {"layer_1": [*range(15, 20)]}}
+    assert acted_on["cut layer_1 inhibitory onto layer_2"] == {
+        "units": {"layer_2": [*range(12)]}, "sources": {"layer_1": [*range(15, 20)]}}
+    assert len(acted_on["drop layer_1 of=0.5 p=0.3"]["units"]["layer_1"]) == 10
+    silenced = np.array([times for (_, _, words), times in spikes_by_trial(perturbed).items()
+                         if words == "silence all selective=0.5"])
+    for area, units in acted_on["silence all selective=0.5"]["units"].items():
+        assert len(units) and np.isinf(silenced[:, perturbed.units_in(area)[units]]).all()
+
+
+def test_units_are_chosen_by_stimuli_that_are_not_recorded(model, tmp_path):
+    words = perturb("silence layer_1 selective=0.3")
+    by_split = {split: record(model, tmp_path / "r.nix", "--trials", 5, "--split", split,
+                              "--quiet", *words).annotations["settings"]
+                for split in ("test", "validation")}
+    assert by_split["test"]["reference"]["split"] == "validation"
+    assert by_split["validation"]["reference"]["split"] == "train"
+
+
+def test_pathways_of_the_untrained_network_are_its_own(model, tmp_path):
+    untrained, trained = (structural_members(network, 0.5)[1] for network in
+                          (Network.load(model).untrained(), Network.load(model)))
+    name = int(np.flatnonzero((untrained != trained).any(axis=1))[0])  # a class that learned
+    words = f"silence layer_2 pathway={name} k=0.5"
+    recording = record(model, tmp_path / "r.nix", "--trials", 5, "--untrained", "--quiet",
+                       *perturb(words))
+    assert recording.annotations["settings"]["perturbations"][words]["units"] == {
+        "layer_2": np.flatnonzero(untrained[name]).tolist()}
+
+
+def test_the_summary_has_a_line_for_each_condition(model, tmp_path, capsys):
+    recording = record(model, tmp_path / "r.nix", "--trials", 30, *perturb("drop output p=0.8"))
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"wrote .*r.nix: 106 units in 4 areas, 60 trials, [\d,]+ spikes", first)
+    for words, line in zip(["control", "drop output p=0.8"], lines, strict=True):
+        trials = recording.trials[recording.trials.annotations["perturbation"] == words]
+        correct = (trials.label == trials.decision_label).mean()
+        decided = (trials.decision_label != "").mean()
+        assert line == (f"{words}: decided in {decided:.1%} of the trials, correctly in "
+                        f"{correct:.1%}")
+    assert "decided in 100.0%" not in lines[1]
+
+
+def test_neo_and_the_pipelines_take_a_perturbed_recording(perturbed, model, tmp_path):
+    path = model.with_name("perturbed.nix")
+    with neo.io.NixIO(str(path), "ro") as file:
+        block = file.read_block()
+    (epoch,) = block.segments[0].epochs
+    np.testing.assert_array_equal(epoch.array_annotations["perturbation"],
+                                  perturbed.trials.annotations["perturbation"])
+    assert json.loads(block.annotations["perturbations"]) == ["control", *WORDS]
+    assert pipeline(["synchrony", str(path), "--out", str(tmp_path), "--trials-where",
+                     "perturbation=silence layer_1 inhibitory", "--quiet"]) == 0
+    assert (tmp_path / "synchrony.csv").exists()
+
+
+def test_what_cannot_be_done_is_one_line_before_anything_is_computed(model, tmp_path, capsys,
+                                                                     monkeypatch):
+    monkeypatch.setattr("ephys_snn.record.control_responses", None)
+    out = tmp_path / "out.nix"
+    for words, message in {
+            "silence layer_9": "'silence layer_9': there is no area 'layer_9'; there are input, ",
+            "silence layer_1 units=20": "layer_1 has the units 0-19",
+            "silence layer_2 pathway=x": "there is no class 'x'; there are 0, 1, 2",
+            "cut output onto layer_1": "the source must be in input"}.items():
+        assert message in run(capsys, model, out, *perturb(words))
+    assert not out.exists()
+
+
+def test_help_names_the_operations(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert GRAMMAR in capsys.readouterr().out
