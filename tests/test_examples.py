@@ -69,6 +69,17 @@ def test_own_data(tmp_path):
     assert len([line for line in lines[start:] if line]) < 10
 
 
+def test_a_virtual_lesion_takes_away_the_class_of_its_pathway(shared):
+    """As found when it was first tried: own class -.95 in the mean, the others nothing."""
+    lines = run("virtual_lesion", shared / "data" / "mnist").splitlines()
+    found = np.array([[float(number) for number in re.findall(r"[01]\.\d{3}", line)]
+                      for line in lines])
+    own, intact_own, other, intact_other = found[:, 1], found[:, 0], found[:, 3], found[:, 2]
+    assert found.shape == (10, 4)
+    assert (intact_own - own).mean() > 0.9 and (intact_own - own).min() > 0.5
+    assert np.abs(intact_other - other).max() <= 0.01
+
+
 @pytest.fixture
 def gdf_arguments() -> list[str]:
     return ["--units", "2,3", "--area", "M1", "--stop", "12",

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from ephys_snn.errors import InputError
@@ -83,7 +83,7 @@ def parse_perturbation(words: str) -> Operation:
         raise InputError(f"the perturbation '{words}': {error}") from error
 
 
-def parse_perturbations(texts: Sequence[str]) -> list[Operation]:
+def parse_perturbations(texts: Iterable[str]) -> list[Operation]:
     """Different perturbations.
 
     Raises
