@@ -30,15 +30,15 @@ from ephys_snn.analysis.statistics import (
     permutation_p_value,
     wilson_interval,
 )
-from ephys_snn.analysis.style import class_colors, figure_style, new_figure
+from ephys_snn.analysis.style import cell_type_color, class_colors, figure_style, new_figure
 
 __all__ = ["MIN_SAMPLE", "ONE_RECORDING", "PACKAGES", "Addition", "Pipeline", "PipelineResult",
            "StudyColumns", "add_compare_option", "analyse_besides", "analysis_parser",
-           "class_colors", "class_sums", "correct_for_chance", "difference_interval",
-           "false_discovery_q", "figure_style", "information_gain", "mean_interval", "new_figure",
-           "open_control", "paired_fraction_interval", "permutation_p_value", "pipelines",
-           "provenance", "provenance_of", "results_folder", "results_path", "run",
-           "wilson_interval", "write_files", "write_results"]
+           "cell_type_color", "class_colors", "class_sums", "correct_for_chance",
+           "difference_interval", "false_discovery_q", "figure_style", "information_gain",
+           "mean_interval", "new_figure", "open_control", "paired_fraction_interval",
+           "permutation_p_value", "pipelines", "provenance", "provenance_of", "results_folder",
+           "results_path", "run", "wilson_interval", "write_files", "write_results"]
 
 # In the order of the report.
 PACKAGES = (
