@@ -1,6 +1,6 @@
 """What the pipelines' p-values and sentences do on recordings whose truth is known.
 
-    python benchmarks/calibration.py                                     all, about 25 minutes
+    python benchmarks/calibration.py                                     all, about 30 minutes
     python benchmarks/calibration.py --recordings 10 --only gain,drift   some of it
 
 Every pipeline runs through its own command on recordings without an effect and with a planted one
@@ -57,6 +57,7 @@ QUICK = {
     "information_gain": "--permutations 199",
     "pathways": "--permutations 199",
     "separability": "--permutations 99 --steps 3",
+    "conditions": "--permutations 199",
 }
 PLACE = ["scenario", "pipeline", "options", "table", "column", "rows"]
 COLUMNS = [*PLACE, "recording", "row", "truth", "value", "hit", "low", "high"]

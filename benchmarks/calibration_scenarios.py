@@ -16,7 +16,8 @@ from ephys_snn.recording import Recording
 # What is true of a value: there is nothing to find, there is something, or both may be.
 NULL, PLANTED, OPEN = "null", "planted", "open"
 CHANCE = 1 / made_up.DESIGN.n_classes
-PIPELINES = ("synchrony", "information_gain", "pathways", "separability")
+OF_CLASSES = ("synchrony", "information_gain", "pathways", "separability")
+PIPELINES = (*OF_CLASSES, "conditions")
 
 
 class Claim(NamedTuple):
@@ -113,9 +114,9 @@ LABELS_NULL = (LINKS, SYNCHRONY, Claim(NULL))
 
 
 def every(options: str = "", *, baseline: str = "") -> tuple[tuple[str, str], ...]:
-    """All pipelines with the same options; single units are asked beside one of them."""
+    """All pipelines about classes with the same options; single units beside one of them."""
     return tuple((pipeline, f"{options} {baseline if pipeline == 'information_gain' else ''}"
-                  .strip()) for pipeline in PIPELINES)
+                  .strip()) for pipeline in OF_CLASSES)
 
 
 def _tuned(row: Mapping[str, Any]) -> bool:
@@ -140,6 +141,44 @@ RIGHT_LATENCY = Statement("responsiveness", "latency within 5 ms of the truth", 
 UNITARY = "--unitary-events --ue-bin 5 --ue-window 20 --ue-step 20"
 DRIFT_SAFE = ("--block-trials 15", "--shift-labels")
 
+def _rows_of(measures: str, *areas: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda row: row["measure"] in measures.split() and row.get("area") in areas
+
+
+NO_CHANGE = tuple(Interval(table, "change", "low", "high", 0.0)
+                  for table in ("conditions", "conditions_decisions"))
+CHANGE = tuple(each._replace(truth=None) for each in NO_CHANGE)
+
+
+def alike(name: str, truth: str, make: Callable[[np.random.Generator], Recording], *options: str
+          ) -> Scenario:
+    """Conditions that differ in nothing but their name."""
+    return Scenario(f"conditions_{name}", f"conditions at random: {truth}", make,
+                    tuple(("conditions", each) for each in options or ("",)), ALL_NULL,
+                    intervals=NO_CHANGE)
+
+
+ALIKE = (
+    alike("drift", "common drift of rates, a quarter of the trials are laser",
+          partial(made_up.in_conditions, make=made_up.drift, share=0.25), "", "--block-trials 20"),
+    alike("bursts", "independent units that always spike three times, 4 ms apart",
+          partial(made_up.in_conditions, make=made_up.bursts)),
+    alike("gain", "a gain that all units share in a trial",
+          partial(made_up.in_conditions, make=made_up.gain)),
+    alike("mixed_classes", "selective units, laser in 20 to 80 % of the trials of a class",
+          partial(made_up.in_conditions, make=made_up.selective, by_class=True)),
+    alike("drifting_mixed_classes", "drift, laser in 20 to 80 % of the trials of a class",
+          partial(made_up.in_conditions, make=made_up.drift, by_class=True)),
+    alike("decisions", "windows that end at decisions, later for later classes, which are more "
+          "often laser; some missing, some wrong",
+          partial(made_up.in_conditions, make=made_up.undecided, by_class=True)),
+    alike("stimuli", "30 stimuli per class, each once in each condition, that lock all units",
+          partial(made_up.stimuli_in_conditions, per_class=30, repeats=1)),
+    alike("repeated_stimuli", "8 stimuli per class, each four times in each condition",
+          partial(made_up.stimuli_in_conditions, per_class=8, repeats=4)),
+    alike("few_stimuli", "2 stimuli per class, each 15 times in each condition",
+          partial(made_up.stimuli_in_conditions, per_class=2, repeats=15)),
+)
 WITHOUT_EFFECT = (
     Scenario("independent", "independent Poisson units, random labels", made_up.independent,
              (("synchrony", UNITARY), *every(baseline="--baseline -100 0")[1:]), ALL_NULL,
@@ -217,6 +256,7 @@ WITHOUT_EFFECT = (
       for short, file, what in (("it", "zhang_desimone_it_1006.nix", "macaque IT"),
                                 ("locust", "locust20000421.nix", "locust olfactory pathway"),
                                 ("m1", "riehle1997_winny131_23.nix", "macaque M1"))),
+    *ALIKE,
 )
 
 WITH_EFFECT = (
@@ -262,6 +302,15 @@ WITH_EFFECT = (
     Scenario("growing_selectivity", "six areas, each more selective than the one before",
              made_up.growing_selectivity, (("information_gain", ""), ("pathways", "")),
              (Claim(PLANTED, "information_gain_depth"), Claim(PLANTED, "pathways_trend"))),
+    Scenario("laser", "a laser halves the rate of B, and half of the decisions are wrong",
+             made_up.laser, (("conditions", ""),),
+             (Claim(PLANTED, "conditions", "*", _rows_of("rate_hz active_fraction active_units",
+                                                         "B")),
+              Claim(NULL, "conditions", "*", _in("A", "C")),
+              Claim(PLANTED, "conditions_decisions", "*", lambda row: (
+                  row["measure"] == "accuracy" and row["class"] == "all")),
+              Claim(NULL, "conditions_decisions", "*", lambda row: row["measure"] == "undecided")),
+             intervals=CHANGE),
 )
 
 SCENARIOS = {scenario.name: scenario for scenario in (*WITHOUT_EFFECT, *WITH_EFFECT)}

@@ -5,7 +5,7 @@ named by the function. Names of units say what is true of them: ``A/plain3``, ``
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -315,6 +315,71 @@ def selective_excitatory(rng: np.random.Generator) -> Recording:
 def growing_selectivity(rng: np.random.Generator) -> Recording:
     """Six areas, each more selective than the one before."""
     return areas_with_levels(rng, np.linspace(0.1, 1.0, 6))
+
+
+# --- conditions of trials ------------------------------------------------------------------------
+
+
+def in_conditions(rng: np.random.Generator, make: Callable[[np.random.Generator], Recording],
+                  share: float = 0.5, by_class: bool = False) -> Recording:
+    """A recording whose trials are named laser or control at random.
+
+    Parameters
+    ----------
+    share : float
+        Of laser.
+    by_class : bool
+        Laser is rare in the first class and frequent in the last, instead.
+    """
+    recording = make(rng)
+    trials = recording.trials
+    code = np.searchsorted(trials.classes, trials.label)
+    chance = np.linspace(0.2, 0.8, len(trials.classes))[code] if by_class else share
+    return _named(recording, rng.random(len(trials)) < chance)
+
+
+def _named(recording: Recording, is_laser: np.ndarray) -> Recording:
+    trials = recording.trials
+    condition = np.where(is_laser, "laser", "control")
+    return replace(recording, trials=replace(
+        trials, annotations={**trials.annotations, "perturbation": condition}))
+
+
+def undecided(rng: np.random.Generator) -> Recording:
+    """Decisions later for later classes, of which a tenth is missing and a fifth wrong."""
+    recording = random_decisions(rng, by_class=True)
+    trials = recording.trials
+    none, wrong = rng.random((2, len(trials))) < [[0.1], [0.2]]
+    said = np.where(none, "", np.where(wrong, "0", trials.label))
+    return replace(recording, trials=replace(
+        trials, decision_time=np.where(none, np.nan, trials.decision_time), decision_label=said))
+
+
+def stimuli_in_conditions(rng: np.random.Generator, per_class: int, repeats: int) -> Recording:
+    """Units locked to each stimulus in how much and when they respond, shown in both conditions."""
+    n_stimuli = per_class * DESIGN.n_classes
+    design = replace(DESIGN, n_trials=2 * repeats * n_stimuli)
+    shown = rng.permutation(np.arange(design.n_trials))
+    stimulus, is_laser = shown % n_stimuli, shown // n_stimuli % 2 == 0
+    mean = np.exp(rng.normal(size=(n_stimuli, design.shape[1])) - 0.5)[stimulus]
+    latency = rng.uniform(30, 70, (n_stimuli, 1))[stimulus]
+    spikes = responses(design, rng.poisson(mean), latency, 5.0, rng)
+    return _named(record(design, [spikes], stimulus // per_class, stimulus=stimulus), is_laser)
+
+
+def laser(rng: np.random.Generator) -> Recording:
+    """Selective units whose rate the laser halves in B, and nowhere else; half of its decisions
+    are wrong."""
+    design = replace(DESIGN, n_trials=240)
+    label, is_laser = design.labels(rng), rng.permutation(design.n_trials) % 2 == 0
+    own = label[:, None] == np.arange(design.shape[1]) % design.n_classes
+    rate = 3 * unit_rates(design, rng) * np.where(own, 2.0, 0.7)
+    rate = rate * np.where(is_laser[:, None] & (design.area_index == 1), 0.5, 1.0)
+    recording = record(design, [poisson(design, rate, rng)], label,
+                       decision=np.full(design.n_trials, 90.0))
+    trials, wrong = recording.trials, is_laser & (rng.random(design.n_trials) < 0.5)
+    return _named(replace(recording, trials=replace(
+        trials, decision_label=np.where(wrong, "none", trials.label))), is_laser)
 
 
 # --- recordings that exist -----------------------------------------------------------------------

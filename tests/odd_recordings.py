@@ -8,6 +8,8 @@ from ephys_snn.recording import Recording, Trials, Units
 NAMES = ("", "u", "ü/1", "0", "a b")
 AREAS = ("A", "B", "input", "output", "")
 CELL_TYPES = ("", "excitatory", "inhibitory", "input", "output", "granule")
+ANNOTATIONS = ({}, {"stimulus": range(4)}, {"perturbation": ["control", "x"]},
+               {"perturbation": ["control", "drop p=0.1", ""], "stimulus": range(30)})
 # Some trials without a label are an error of their own.
 LABELS = (["a", "b"], ["10", "9"], ["a", "b", "ü c"], ["a"], [""])
 
@@ -30,7 +32,8 @@ def recordings(draw, least_units: int = 0) -> Recording:
                              n_units))
     trials = Trials(onset, rng.choice(durations, n_trials), rng.choice(labels, n_trials),
                     *_decisions(draw, rng, onset, labels),
-                    draw(st.sampled_from([{}, {"stimulus": rng.integers(0, 4, n_trials)}])))
+                    {key: rng.choice(values, n_trials) for key, values in draw(st.sampled_from(
+                        ANNOTATIONS)).items()})
     areas = tuple(rng.permutation(np.unique(units.area)).tolist())
     return Recording.from_spike_trains(
         _spikes(draw, rng, onset, n_units), units, trials,
@@ -96,12 +99,15 @@ OWN = {
                      ["--match-units", "2"], ["--time-code", "active"], ["--steps", "1"],
                      ["--max-trials", "5"], ["--cross-temporal", "3"],
                      ["--repeats", "1"], ["--shift-labels"]),
+    "conditions": ([], ["--control", "x"], ["--condition", "stimulus", "--control", "1"],
+                   ["--folds", "2"], ["--max-pairs", "5"], ["--stimulus", "perturbation"]),
 }
 CHEAP = {
     "synchrony": ["--surrogates", "3", "--elephant-shuffles", "2", "--pattern-surrogates", "39"],
     "information_gain": ["--permutations", "5"],
     "pathways": ["--permutations", "5"],
     "separability": ["--permutations", "5", "--draws", "2"],
+    "conditions": ["--permutations", "5"],
 }
 
 

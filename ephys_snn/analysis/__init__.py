@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib import import_module
 
 from ephys_snn.analysis.classes import class_sums
-from ephys_snn.analysis.control import add_compare_option, open_control
+from ephys_snn.analysis.control import add_compare_option, add_condition_options, open_control
 from ephys_snn.analysis.depth_trend import ONE_RECORDING
 from ephys_snn.analysis.entropy import correct_for_chance, information_gain
 from ephys_snn.analysis.pipeline import Addition, Pipeline, StudyColumns
@@ -33,8 +33,8 @@ from ephys_snn.analysis.statistics import (
 from ephys_snn.analysis.style import cell_type_color, class_colors, figure_style, new_figure
 
 __all__ = ["MIN_SAMPLE", "ONE_RECORDING", "PACKAGES", "Addition", "Pipeline", "PipelineResult",
-           "StudyColumns", "add_compare_option", "analyse_besides", "analysis_parser",
-           "cell_type_color", "class_colors", "class_sums", "correct_for_chance",
+           "StudyColumns", "add_compare_option", "add_condition_options", "analyse_besides",
+           "analysis_parser", "cell_type_color", "class_colors", "class_sums", "correct_for_chance",
            "difference_interval", "false_discovery_q", "figure_style", "information_gain",
            "mean_interval", "new_figure", "open_control", "paired_fraction_interval",
            "permutation_p_value", "pipelines", "provenance", "provenance_of", "results_folder",
@@ -46,6 +46,7 @@ PACKAGES = (
     "information",
     "pathways",
     "separability",
+    "conditions",
 )
 
 

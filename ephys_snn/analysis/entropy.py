@@ -39,6 +39,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from ephys_snn.analysis.trial_subsets import stratified_quarters
 from ephys_snn.errors import InputError
@@ -119,6 +120,37 @@ def largest_information_gain(n_active: np.ndarray, class_counts: np.ndarray) -> 
     filled_before = np.cumsum(largest) - largest
     packed = np.clip(np.asarray(n_active)[..., None] - filled_before, 0, largest)
     return information_gain(packed, class_counts)
+
+
+def chance_information_gain(n_active: np.ndarray, class_counts: np.ndarray) -> np.ndarray:
+    """The mean plug-in information gain of a unit whose active trials are of any class.
+
+    Exactly what permutations of the labels of single trials give on average: of n active trials,
+    the number in a class is hypergeometric, and so is the mean of n_c log2 n_c.
+
+    Parameters
+    ----------
+    n_active : (...) int
+        At most the number of trials.
+    class_counts : (class,) int
+        Trials of each class.
+
+    Returns
+    -------
+    (...) float
+        nan where a unit is never active.
+    """
+    sizes, n_classes = np.unique(class_counts[class_counts > 0], return_counts=True)
+    levels, place = np.unique(n_active, return_inverse=True)
+    total, joint = int(np.sum(class_counts)), np.zeros(len(levels))
+    for size, times in zip(sizes, n_classes, strict=True):
+        inside = np.arange(size + 1)
+        share = stats.hypergeom.pmf(inside, total, size, levels[:, None])
+        joint += times * share @ n_log_n(inside)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        given_active = np.log2(levels) - joint / levels
+    class_entropy = entropy(class_counts)
+    return ((class_entropy - given_active) / class_entropy)[place].reshape(np.shape(n_active))
 
 
 def mutual_information(counts: np.ndarray) -> np.ndarray:

@@ -25,14 +25,19 @@ class StudyColumns:
         where there is no `cell_type`, its rows are about all units.
     names : dict of str to str
         A column of it, and what it is called in the study.
-    by : str
-        A column of a table that has several rows per area and cell type: its values stand before
+    by : tuple of str
+        Columns of a table that has several rows per area and cell type: their values stand before
         the names.
     """
 
     table: str
     names: Mapping[str, str]
-    by: str = ""
+    by: tuple[str, ...] = ()
+
+
+def always(recording: Recording, options: argparse.Namespace) -> bool:
+    """That a question can be asked of every recording."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,9 @@ class Pipeline:
     findings : callable
         (its tables, whether the order of the areas has a meaning) to the answer, in a sentence.
     study : StudyColumns
+    applies : callable
+        (recording, options) to whether the question can be asked of a recording at all. Where not,
+        report and study go without the pipeline; asked for by its own command, it says why.
     """
 
     name: str
@@ -74,6 +82,7 @@ class Pipeline:
     captions: Mapping[str, str]
     findings: Callable[[Mapping[str, pd.DataFrame], bool], str]
     study: StudyColumns
+    applies: Callable[[Recording, argparse.Namespace], bool] = always
 
     @property
     def command(self) -> str:

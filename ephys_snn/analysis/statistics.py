@@ -115,6 +115,56 @@ def difference_interval(values: np.ndarray, others: np.ndarray) -> tuple[float, 
     return _student(np.mean(values) - np.mean(others), np.sqrt(squares.sum()), freedom)
 
 
+def stratified_difference_interval(values: np.ndarray, is_first: np.ndarray, stratum: np.ndarray
+                                   ) -> tuple[float, float]:
+    """Student's 95 % interval of the mean difference of two groups within strata.
+
+    The mean is that of least squares with an effect of every stratum: strata of n and m values
+    weigh n m / (n + m). Its variance is that which allows for values of any variance (HC2:
+    MacKinnon & White 1985, doi:10.1016/0304-4076(85)90158-7), its degrees of freedom those of Bell
+    and McCaffrey (Imbens & Kolesar 2016, doi:10.1162/REST_a_00552). Of a single stratum it has the
+    variance of Welch's interval, of strata of two values that of paired differences.
+
+    Parameters
+    ----------
+    values : (n,) float
+    is_first : (n,) bool
+        Values of the first group, else of the second.
+    stratum : (n,) int
+        From 0; each has values of both groups.
+    """
+    size = np.bincount(stratum)
+    x = is_first - (np.bincount(stratum, is_first) / size)[stratum]
+    square = x @ x
+    slope = x @ values / square
+    centred = values - (np.bincount(stratum, values) / size)[stratum]
+    leverage = np.minimum(1 / size[stratum] + x**2 / square, 1 - 1e-9)
+    if np.ptp(centred) < 1e-12 * max(1.0, np.abs(values).max()):
+        return float(slope), float(slope)
+    scale = x**2 / (1 - leverage)  # of the square of each residual in the variance
+    variance = scale @ np.square(centred - x * slope) / square**2
+    # Sum of squares of the residual maker's entries, each scaled by its row and column.
+    by_stratum = [np.bincount(stratum, scale * x**power) for power in (0, 1)]
+    traces = np.sum((by_stratum[0] / size)**2) + 2 * np.sum(by_stratum[1]**2 / size) / square \
+        + (scale @ x**2 / square)**2 \
+        + np.sum(scale**2 * ((1 - leverage)**2 - leverage**2))
+    return _student(slope, np.sqrt(variance), square**2 / traces)
+
+
+def proportion_difference_interval(proportion: float, n: float, other: float, m: float
+                                   ) -> tuple[float, float]:
+    """95 % interval of the difference of two proportions of n and m independent cases.
+
+    Agresti & Caffo 2000, doi:10.1080/00031305.2000.10474560: as if each had one case more that is
+    so and one that is not. n and m need not be whole.
+    """
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    low, high = confint_proportions_2indep(proportion * n, n, other * m, m, compare="diff",
+                                           method="agresti-caffo", alpha=1 - CONFIDENCE)
+    return float(max(-1.0, low)), float(min(1.0, high))
+
+
 def _student(mean: float, sem: float, freedom: float) -> tuple[float, float]:
     low, high = stats.t.interval(CONFIDENCE, freedom, mean, sem)
     return float(low), float(high)

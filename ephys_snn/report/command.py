@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ephys_snn.analysis import (
     add_compare_option,
+    add_condition_options,
     analyse_besides,
     analysis_parser,
     open_control,
@@ -34,6 +35,7 @@ def _add_options(group: argparse._ActionsContainer) -> None:
     group.add_argument("--permutations", type=number(int, least=1), metavar="N",
                        help="permutations in every pipeline (default: each pipeline's own)")
     add_compare_option(group)
+    add_condition_options(group)
     group.add_argument("--processes", type=number(int, least=1), default=2, metavar="N",
                        help="processes that share the pipelines (default: %(default)s)")
 

@@ -60,14 +60,14 @@ class Section(NamedTuple):
 
 def run_pipelines(recording: Recording, windows: ResponseWindows, args: argparse.Namespace,
                   folder: Path) -> list[Section]:
-    """Run every pipeline on a recording that is in memory, several at a time."""
+    """Run every pipeline that applies on a recording in memory, several at a time."""
     # Forked processes share the recording's memory; elsewhere it is sent to them.
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     with ProcessPoolExecutor(args.processes, context, _start_worker,
                              ((recording, windows, folder),)) as pool:
         futures = [pool.submit(_run, pipeline, pipeline_options(pipeline, args))
-                   for pipeline in pipelines()]
+                   for pipeline in pipelines() if pipeline.applies(recording, args)]
         for _ in progress_bar(args.quiet)(as_completed(futures), "pipelines", len(futures)):
             pass
     return [future.result() for future in futures]

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import special, stats
 
 from ephys_snn.analysis.entropy import (
+    chance_information_gain,
     correct_for_chance,
     entropy,
     information_gain,
@@ -177,3 +178,15 @@ def test_extrapolation_of_a_perfect_response_is_the_entropy_of_the_classes():
 def test_extrapolation_needs_four_trials():
     with pytest.raises(InputError, match="at least 4 trials"):
         quadratic_extrapolation(np.ones((3, 1)), np.array([0, 1, 0]), np.random.default_rng(0))
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=3).filter(
+    lambda sizes: min(sizes[:2]) > 0))
+def test_chance_is_the_mean_over_all_ways_to_be_active(sizes):
+    code, sizes = np.repeat(np.arange(len(sizes)), sizes), np.array(sizes)
+    found = chance_information_gain(np.arange(len(code) + 1), sizes)
+    assert np.isnan(found[0])
+    for n_active in range(1, len(code) + 1):
+        gains = [information_gain(np.bincount(code[list(chosen)], minlength=len(sizes)), sizes)
+                 for chosen in itertools.combinations(range(len(code)), n_active)]
+        assert found[n_active] == pytest.approx(np.mean(gains))

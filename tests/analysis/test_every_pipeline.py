@@ -19,6 +19,7 @@ QUICK = {"synchrony": ["--surrogates", "5", "--elephant-shuffles", "1"],
          "information-gain": ["--permutations", "20"],
          "pathways": ["--permutations", "20"],
          "separability": ["--permutations", "20", "--steps", "2"],
+         "conditions": ["--permutations", "20", "--condition", "laser", "--control", "off"],
          "report": ["--permutations", "20"]}
 CHOICES = ["--correct-only", "--classes", "a,b", "--trial-range", "0", "42", "--min-rate", "1",
            "--trials-where", "label=a,b", "--units-where", "area=A,B", "--stable-units",
@@ -40,6 +41,7 @@ def path(tmp_path_factory) -> Path:
     recording = make_recording(
         [*trains[:6], [7.0], trains[6]], onset, label=["a", "b", "c"] * 15, decision=onset + 49.0,
         area=["A"] * 5 + ["B", "B", "C"], t_stop=9500.0)
+    recording.trials.annotations["laser"] = np.array(["on", "on", "on", "off", "off"] * 9)
     recording.trials.decision_label[:] = ["a", "b", "x"] * 15
     path = tmp_path_factory.mktemp("every") / "small.nix"
     recording.write(path)
@@ -63,6 +65,7 @@ def test_every_pipeline_takes_every_choice(path, command, tmp_path, capsys):
         assert words in page
     if command == "report":
         assert page.count("data:image/png") >= 9 and 'id="responsiveness"' in page
+        assert 'id="conditions"' not in page  # nobody named the condition
 
 
 def test_a_mistake_about_single_units_comes_before_the_work(path, tmp_path, capsys):

@@ -38,6 +38,31 @@ def test_without_an_order_there_is_no_course():
     assert "3 ms in layer_0, 5 ms in layer_1" in sentence and "0 of 2 areas" in sentence
 
 
+def changes(areas="A", **columns) -> pd.DataFrame:
+    columns = {"condition": "laser", "control": "off", "cell_type": "all", "value": 2.0,
+               "control_value": 4.0, "low": -3.0, "high": -1.0, **columns}
+    return pd.DataFrame({"area": list(areas), **columns}).assign(
+        p_value=lambda table: table["q_value"])
+
+
+def decisions(**columns) -> pd.DataFrame:
+    return changes(measure="accuracy", **columns).assign(**{"class": "all"})
+
+
+def test_the_clearest_change_is_named_with_its_numbers_and_where_else():
+    table = pd.concat([
+        changes("ABC", measure="rate_hz", change=[-2.0, -0.1, 0.1], q_value=[0.01, 0.9, 0.02],
+                high=[-1.0, 3.0, 3.0]),
+        changes("ABC", measure="latency_ms", change=0.3, q_value=0.5, condition="sham")])
+    sentence = PIPELINES["conditions"].findings(
+        {"conditions": table, "conditions_decisions": decisions(
+            change=-0.2, q_value=0.01, value=0.7, control_value=0.9)}, True)
+    assert sentence == (
+        "Against off, laser: the clearest change is that of the rate in A, from 4 to 2 spikes/s, "
+        "which changes in 2 of 3 areas, the share of right decisions goes from 0.9 to 0.7; sham: "
+        "no change was found in any of 3 comparisons.")
+
+
 def test_nothing_computable_is_said():
     empty = {
         "synchrony": synchrony([np.nan], [np.nan]),
@@ -51,6 +76,8 @@ def test_nothing_computable_is_said():
             "chance": [0.1]}),
         "separability_latency": pd.DataFrame({"area": ["A"], "latency_ms": [np.nan]}),
         "separability_between_areas": pd.DataFrame(),
+        "conditions": changes(measure="rate_hz", change=np.nan, q_value=np.nan),
+        "conditions_decisions": decisions(change=np.nan, q_value=np.nan),
     }
     for pipeline in PIPELINES.values():
         sentence = pipeline.findings(empty, True)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from builders import CHECKOUT, recording_of_layers
 from ephys_snn.__main__ import usage
 from ephys_snn.analysis import PACKAGES, pipelines, run
 from ephys_snn.report import main as report
+from ephys_snn.report.study import collect, study_values
 
 ANALYSIS = CHECKOUT / "ephys_snn" / "analysis"
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -24,14 +26,18 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory) -> Path:
-    """60 trials of two classes, and two areas whose units prefer one of them."""
+    """60 trials of two classes and conditions, and two areas whose units prefer one class."""
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     prefers = np.arange(12) % 2
     active = rng.random((60, 12)) < np.where(labels[:, None] == prefers, 0.9, 0.6)
     times = np.where(active, rng.uniform(0.5, 4, (60, 12)), np.inf)
     path = tmp_path_factory.mktemp("list") / "small.nix"
-    recording_of_layers({"A": times, "B": times + 1}, labels.astype(str)).write(path)
+    recording = recording_of_layers({"A": times, "B": times + 1}, labels.astype(str),
+                                    decisions=np.stack([4.5 + labels, 5.5 - labels], axis=1))
+    trials = replace(recording.trials, annotations={
+        "perturbation": np.where(np.arange(60) // 2 % 2, "control", "drop p=0.1")})
+    replace(recording, trials=trials).write(path)
     return path
 
 
@@ -101,8 +107,19 @@ def test_training_needs_no_analysis():
 def test_study_columns_are_columns_of_the_tables(folder):
     for pipeline in pipelines():
         table = pd.read_csv(folder / f"{pipeline.study.table}.csv")
-        wanted = {*pipeline.study.names, "area", "note", *filter(None, [pipeline.study.by])}
+        wanted = {*pipeline.study.names, "area", "note", *pipeline.study.by}
         assert wanted <= set(table), pipeline.name
+
+
+def test_changes_stand_in_the_study_by_condition_and_measure(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "one")
+    (copy / "status.json").write_text('{"error": "", "failed": {}}')
+    changes = pd.read_csv(folder / "conditions.csv").query("measure == 'rate_hz'")
+    study = collect([copy]).set_index(["area", "cell_type"])["drop p=0.1_rate_hz_change"]
+    assert study.to_dict() == changes.set_index(["area", "cell_type"])["change"].to_dict()
+    values = study_values([copy], {}, {})
+    compared = values[values["measure"] == "drop p=0.1_rate_hz_change"]
+    assert compared["value"].tolist() == changes.query("cell_type == 'all'")["change"].tolist()
 
 
 ON_REQUEST = {"unitary_events", "patterns", "separability_cross_temporal"}

@@ -13,8 +13,11 @@ from ephys_snn.analysis.statistics import (
     difference_interval,
     false_discovery_q,
     mean_interval,
+    paired_fraction_interval,
     permutation_p_value,
+    proportion_difference_interval,
     rank_sum,
+    stratified_difference_interval,
     surrogate_comparison,
     wilson_interval,
 )
@@ -77,6 +80,59 @@ def test_no_interval_of_few_values_and_none_but_the_value_of_equal_ones():
         assert mean_interval(np.ones(9)) == (1.0, 1.0)
         assert np.isnan(difference_interval(np.arange(9.0), np.arange(4.0))).all()
         assert difference_interval(np.ones(9), np.zeros(9)) == (1.0, 1.0)
+
+
+def test_of_one_stratum_the_interval_is_that_of_welch_but_for_the_degrees_of_freedom():
+    rng = np.random.default_rng(0)
+    values, others = rng.normal(size=40), 3 * rng.normal(size=300)
+    both, is_first = np.concatenate([values, others]), np.arange(340) < 40
+    found = stratified_difference_interval(both, is_first, np.zeros(340, dtype=int))
+    np.testing.assert_allclose(found, difference_interval(values, others), rtol=0.03)
+
+
+def test_of_strata_of_two_the_interval_is_that_of_paired_differences():
+    rng = np.random.default_rng(1)
+    values, others = rng.normal(size=(2, 9)) * [[1.0], [2.0]]
+    found = stratified_difference_interval(
+        np.concatenate([values, others]), np.arange(18) < 9, np.tile(np.arange(9), 2))
+    np.testing.assert_allclose(found, mean_interval(values - others))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_stratified_interval_is_that_of_least_squares(seed):
+    """Against statsmodels' HC2 variance, and degrees of freedom from the matrices themselves."""
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(seed)
+    n_strata = int(rng.integers(1, 5))
+    stratum = np.concatenate([np.tile(np.arange(n_strata), 2), rng.integers(0, n_strata, 8)])
+    is_first = np.concatenate([np.repeat([True, False], n_strata), rng.random(8) < 0.4])
+    values = rng.normal(size=len(stratum)) * rng.choice([1.0, 3.0], len(stratum))
+    design = np.column_stack([is_first, stratum[:, None] == np.arange(n_strata)]).astype(float)
+    fit = sm.OLS(values, design).fit(cov_type="HC2")
+    maker = np.eye(len(values)) - design @ np.linalg.pinv(design)
+    assume(np.diag(maker).min() > 1e-6)  # no value that is fitted whatever it is
+    scaled = (np.linalg.pinv(design)[0] / np.sqrt(np.diag(maker)))[:, None] * maker
+    eigenvalues = np.linalg.eigvalsh(scaled @ scaled.T)
+    freedom = eigenvalues.sum()**2 / (eigenvalues**2).sum()
+    half = stats.t.ppf(0.975, freedom) * fit.bse[0]
+    np.testing.assert_allclose(stratified_difference_interval(values, is_first, stratum),
+                               (fit.params[0] - half, fit.params[0] + half), rtol=1e-6, atol=1e-9)
+
+
+def test_proportions_of_the_papers():
+    # Agresti & Min 2005: half a case added to each cell of the table of pairs.
+    both, only_first, only_second, neither = 40, 12, 6, 22
+    n, b, c = 82, only_first + 0.5, only_second + 0.5
+    half = stats.norm.ppf(0.975) * np.sqrt((b + c) - (b - c)**2 / n) / n
+    found = paired_fraction_interval(only_first, only_second,
+                                     both + only_first + only_second + neither)
+    np.testing.assert_allclose(found, ((b - c) / n - half, (b - c) / n + half))
+    # Agresti & Caffo 2000: a case of each kind added to each sample.
+    p, q = 8 / 12, 3 / 22
+    half = stats.norm.ppf(0.975) * np.sqrt(p * (1 - p) / 12 + q * (1 - q) / 22)
+    np.testing.assert_allclose(proportion_difference_interval(0.7, 10, 0.1, 20),
+                               (p - q - half, p - q + half))
 
 
 @given(st.integers(1, 300), st.floats(0, 1))

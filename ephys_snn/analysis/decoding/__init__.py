@@ -14,9 +14,11 @@ from ephys_snn.analysis.decoding.decoder import (
     decode_elsewhere,
     effective_trials,
 )
+from ephys_snn.analysis.decoding.difference import accuracy_difference
 from ephys_snn.analysis.decoding.folds import assign_folds, choose_folds, permuted_classes
 from ephys_snn.analysis.decoding.parallel import map_steps
 
-__all__ = ["CODES", "Decoding", "accuracy_interval", "assign_folds", "balanced_accuracy",
-           "choose_folds", "decode", "decode_draws", "decode_elsewhere", "effective_trials",
-           "encode", "encode_draws", "main_code", "map_steps", "permuted_classes"]
+__all__ = ["CODES", "Decoding", "accuracy_difference", "accuracy_interval", "assign_folds",
+           "balanced_accuracy", "choose_folds", "decode", "decode_draws", "decode_elsewhere",
+           "effective_trials", "encode", "encode_draws", "main_code", "map_steps",
+           "permuted_classes"]

@@ -86,4 +86,4 @@ PIPELINE = Pipeline(
          "repeats; members chosen and tested on different halves",
     add_options=add_options, analyse=analyse, captions=CAPTIONS, findings=findings,
     study=StudyColumns("pathways_by_area", {
-        "preference": "pathway_preference", "q_value": "pathway_q_value"}, by="kind"))
+        "preference": "pathway_preference", "q_value": "pathway_q_value"}, by=("kind",)))

@@ -116,4 +116,4 @@ PIPELINE = Pipeline(
     add_options=add_options, analyse=analyse, captions=CAPTIONS, findings=findings,
     study=StudyColumns("separability", {
         "accuracy": "decoding_accuracy", "chance": "decoding_chance",
-        "q_value": "decoding_q_value"}, by="code"))
+        "q_value": "decoding_q_value"}, by=("code",)))

@@ -23,14 +23,27 @@ WAY_OUT = ("slow drift can look like an effect of the class; move whole blocks o
 
 def describe_order(windows: ResponseWindows, recording: Recording) -> list[str]:
     """Whether the classes came in runs or at different times of the recording, in words."""
-    label = recording.trials.label[windows.used]
+    return [f"{trouble}; {WAY_OUT}" for trouble in
+            label_order(recording.trials.label[windows.used], "labels", "classes")]
+
+
+def label_order(label: np.ndarray, labels: str, groups: str) -> list[str]:
+    """Whether labels came in runs or at different times, in words.
+
+    Parameters
+    ----------
+    label : (trial,) str
+        In the order of the trials.
+    labels, groups : str
+        What they, and trials of one label, are called.
+    """
     repeats, expected, p_value = label_repeats(label)
     if p_value < LEVEL:
-        return [f"labels are not in random order: {repeats:.0%} of the trials repeat the label of "
-                f"the one before, where {expected:.0%} would by chance; {WAY_OUT}"]
+        return [f"{labels} are not in random order: {repeats:.0%} of the trials repeat that of "
+                f"the one before, where {expected:.0%} would by chance"]
     place = [np.flatnonzero(label == each) for each in np.unique(label)]
     if len(place) > 1 and stats.kruskal(*place).pvalue < LEVEL:
-        return [f"some classes came earlier in the recording than others; {WAY_OUT}"]
+        return [f"some {groups} came earlier in the recording than others"]
     return []
 
 

@@ -17,14 +17,15 @@ COMPARED = {
         "information_gain_corrected", "relative_information_gain", "uncertainty_coefficient")}),
     "synchrony": StudyColumns("synchrony", {column: column for column in (
         "shortest_half_ms", "shortest_half_equal_ms")}),
-    "separability": StudyColumns("separability", {"accuracy": "decoding_accuracy"}, "code"),
-    "pathways": StudyColumns("pathways_by_area", {"preference": "pathway_preference"}, "kind")}
+    "separability": StudyColumns("separability", {"accuracy": "decoding_accuracy"}, ("code",)),
+    "pathways": StudyColumns("pathways_by_area", {"preference": "pathway_preference"}, ("kind",)),
+    "conditions": StudyColumns("conditions", {"change": "change"}, ("condition", "measure"))}
 # By pipeline: a row per trend along the areas.
 TRENDS = {
     "information_gain": StudyColumns("information_gain_depth", {"spearman_rho": "trend"},
-                                     "measure"),
+                                     ("measure",)),
     "pathways": StudyColumns("pathways_trend", {"spearman_rho": "pathway_preference_trend"},
-                             "kind")}
+                             ("kind",))}
 COLUMNS = ["recording", "measure", "area", "cell_type", "value", "is_trend"]
 
 
@@ -64,8 +65,8 @@ def _values(folder: Path, columns: StudyColumns) -> pd.DataFrame:
         table = pd.concat([table.assign(cell_type=ALL_TYPES), table], ignore_index=True)
         table["n_units"] = table.groupby(["area", "cell_type"])["unit_id"].transform("size")
     if "area" in table:
-        table = _without_copies(table, ["area", columns.by] if columns.by else ["area"])
-    before = table[columns.by] + "_" if columns.by else ""
+        table = _without_copies(table, ["area", *columns.by])
+    before = table[list(columns.by)].astype(str).agg("_".join, axis=1) + "_" if columns.by else ""
     return pd.concat([pd.DataFrame({
         "measure": before + name, "area": table.get("area", ""),
         "cell_type": table["cell_type"], "value": table[column]})

@@ -92,8 +92,8 @@ def _measures(folder: Path, study: StudyColumns) -> pd.DataFrame:
     table = read_table(folder, study)
     if not study.by:
         return _renamed(table, study)
-    return _beside([_renamed(rows, study, f"{value}_")
-                    for value, rows in table.groupby(study.by, sort=False)])
+    return _beside([_renamed(rows, study, "".join(f"{value}_" for value in values))
+                    for values, rows in table.groupby(list(study.by), sort=False)])
 
 
 def _renamed(rows: pd.DataFrame, study: StudyColumns, prefix: str = "") -> pd.DataFrame:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from builders import recording_of_layers
 
-from ephys_snn.analysis.decoding import Decoding, assign_folds, decode_draws
-from ephys_snn.analysis.separability.between_areas import accuracy_difference
+from ephys_snn.analysis.decoding import accuracy_difference, assign_folds, decode_draws
 from ephys_snn.analysis.separability.design import SeparabilitySettings, plan
 from ephys_snn.analysis.separability.separability import measure_separability
 from ephys_snn.analysis.surrogates import Relabelling
@@ -23,7 +22,7 @@ def differences(tuning, other_tuning, n_recordings, seed):
     found = []
     for _ in range(n_recordings):
         folds = np.stack([assign_folds(classes, 5, rng) for _ in range(3)])
-        one, other = (decode_draws(area(means), classes[None], folds)
+        one, other = (decode_draws(area(means), classes[None], folds).correct
                       for means in (tuning, other_tuning))
         found.append(accuracy_difference(one, other, classes, np.arange(80)))
     return found
@@ -32,53 +31,48 @@ def differences(tuning, other_tuning, n_recordings, seed):
 def test_areas_of_equal_information_differ_as_often_as_promised():
     tuning = 0.5 * np.random.default_rng(1).normal(size=(4, 10))
     found = differences(tuning, tuning, 150, seed=2)
-    assert np.mean([each["p_value"] <= 0.05 for each in found]) <= 0.1
-    assert np.mean([each["low"] <= 0 <= each["high"] for each in found]) >= 0.9
+    assert np.mean([each.p_value <= 0.05 for each in found]) <= 0.1
+    assert np.mean([each.low <= 0 <= each.high for each in found]) >= 0.9
 
 
 def test_areas_of_unequal_information_are_found_and_the_interval_covers():
     tuning = np.random.default_rng(1).normal(size=(4, 10))
     found = differences(tuning, 0.4 * tuning, 40, seed=3)
-    assert np.mean([each["p_value"] <= 0.05 for each in found]) >= 0.8
-    truth = np.mean([each["difference"] for each in found])
+    assert np.mean([each.p_value <= 0.05 for each in found]) >= 0.8
+    truth = np.mean([each.difference for each in found])
     assert truth > 0.1
-    assert np.mean([each["low"] <= truth <= each["high"] for each in found]) >= 0.85
-
-
-def decoding(correct):
-    correct = np.asarray(correct, dtype=float)[None]
-    return Decoding(correct.mean(), correct.mean(axis=0), 0.0, correct, np.eye(2))
+    assert np.mean([each.low <= truth <= each.high for each in found]) >= 0.85
 
 
 def test_interval_is_that_of_agresti_and_min():
     """In their words: half an observation added to each of the four cells of a paired table."""
     both, only_one, only_other, neither = 40, 12, 6, 22
-    one, other = (decoding(np.repeat(right, [both, only_one, only_other, neither]))
+    one, other = (np.repeat(right, [both, only_one, only_other, neither])[None]
                   for right in ([1, 1, 0, 0], [1, 0, 1, 0]))
     found = accuracy_difference(one, other, np.tile([0, 1], 40), np.arange(80))
     n, b, c = 82, only_one + 0.5, only_other + 0.5
     half = 1.959964 * np.sqrt((b + c) - (b - c)**2 / n) / n
-    assert found["low"] == pytest.approx((b - c) / n - half)
-    assert found["high"] == pytest.approx((b - c) / n + half)
-    assert found["difference"] == pytest.approx(6 / 80)
+    assert found.low == pytest.approx((b - c) / n - half)
+    assert found.high == pytest.approx((b - c) / n + half)
+    assert found.difference == pytest.approx(6 / 80)
     # Another assignment in which other trials are right is no new observation.
     order = np.random.default_rng(0).permutation(80)
     repeated = accuracy_difference(
-        *(area._replace(correct=np.concatenate([area.correct, area.correct[:, order]]))
+        *(np.concatenate([area, area[:, order]])
           for area in (one, other)), np.tile([0, 1], 40), np.arange(80))
-    assert (repeated["low"], repeated["high"]) == pytest.approx((found["low"], found["high"]))
-    always = decoding(np.ones(80))
+    assert (repeated.low, repeated.high) == pytest.approx((found.low, found.high))
+    always = np.ones((1, 80))
     same = accuracy_difference(always, always, np.tile([0, 1], 40), np.arange(80))
-    assert same["p_value"] == 1 and same["low"] < 0 < same["high"]
+    assert same.p_value == 1 and same.low < 0 < same.high
 
 
 def test_blocks_in_which_trials_fail_together_are_one_observation():
     rng, classes, found = np.random.default_rng(5), np.tile([0, 1], 80), {1: 0, 16: 0}
     for _ in range(200):
-        one, other = (decoding(np.repeat(rng.random(10) < 0.6, 16)) for _ in range(2))
+        one, other = (np.repeat(rng.random(10) < 0.6, 16)[None].astype(float) for _ in range(2))
         for length in found:
             result = accuracy_difference(one, other, classes, np.arange(160) // length)
-            found[length] += result["p_value"] <= 0.05
+            found[length] += result.p_value <= 0.05
     assert found[16] <= 20 and found[1] > 60
 
 
