@@ -18,6 +18,9 @@ from ephys_snn.perturbation.battery import (
     Experiment,
     Outcome,
     Subject,
+    battery_figures,
+    battery_findings,
+    battery_limitations,
     battery_tables,
     default_plan,
     planned_trials,
@@ -92,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not outcomes:
             raise
         notes.append(f"stopped after {len(outcomes)} of {total} perturbations")
-    _write(outcomes, plan, networks, notes, options)
+    _write(outcomes, plan, networks, subjects, notes, options)
     return 130 if len(outcomes) < total else 0
 
 
@@ -151,11 +154,16 @@ def _all_outcomes(trials: Sequence[list], subjects: Sequence[Subject], seed: int
 
 
 def _write(outcomes: Sequence[Outcome], plan: Sequence[Experiment], networks: dict[str, Network],
-           notes: list[str], options: argparse.Namespace) -> None:
+           subjects: Sequence[Subject], notes: list[str], options: argparse.Namespace) -> None:
     """Write tables and figures, and say what was found and what limits it."""
     tables = battery_tables(outcomes)
+    areas = max((subject.reference.areas for subject in subjects), key=len)
+    classes = list(dict.fromkeys(name for subject in subjects
+                                 for name in subject.reference.classes))
+    figures = battery_figures(tables, areas, classes, {one.name: one.question for one in plan})
     result = PipelineResult(
-        "perturbations", tables, {}, _parameters(plan, options), [], notes)
+        "perturbations", tables, figures, _parameters(plan, options),
+        battery_findings(tables, areas), [*notes, *battery_limitations(tables)])
     source = {"networks": {name: {"path": str(path.resolve()), "sha256": network.sha256()}
                            for (name, network), path in zip(networks.items(), options.models,
                                                             strict=True)}}

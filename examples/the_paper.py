@@ -1,7 +1,8 @@
 """Do the claims of the paper hold for my network?
 
 Records a trained network and its untrained twin at the same stimuli, runs every pipeline on both,
-and prints the claims of Oberste-Frielinghaus et al. (arXiv 2508.12975) as a table.
+silences their pathways and their inhibition, and prints the claims of Oberste-Frielinghaus et al.
+(arXiv 2508.12975) as a table, and beside them what causes the decisions.
 
 python examples/the_paper.py model.pt [--brain RECORDING.nix] [--trials 1000] [--out DIR]
 """
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ephys_snn import record
+from ephys_snn import perturb, record
 from ephys_snn.analysis import ONE_RECORDING, results_folder
 from ephys_snn.cli import Parser, command, number
 from ephys_snn.errors import InputError
@@ -24,7 +25,9 @@ from ephys_snn.study import (
     Verdict,
     decision_accuracy,
     judge_differences,
+    judge_inhibition,
     judge_learning,
+    judge_lesions,
     judge_pathways,
     judge_semantization,
     judge_synchronization,
@@ -38,6 +41,15 @@ SPECIFIC = {
 }
 ONE_NETWORK = ("One network is one network: intervals are over its trials, units or classes; "
                f"{ONE_RECORDING}.")
+PLAN = """\
+pathways:
+  question: Do pathways cause the decision for their class?
+  perturb: silence {hidden} pathway={class}
+  matched: 20
+inhibition:
+  question: Which layer's inhibition is needed?
+  perturb: silence {hidden} inhibitory
+"""
 FIGURES = {"2": "synchrony.png", "3": "information_gain.png", "4": "pathways_preference.png"}
 
 
@@ -75,7 +87,7 @@ def judge(tables: dict[str, pd.DataFrame]) -> dict[str, Verdict]:
 
 
 def claims(recordings: list[Recording], tables: list[dict[str, pd.DataFrame]], folder: Path,
-           brain: Verdict) -> pd.DataFrame:
+           brain: Verdict, causal: list[tuple]) -> pd.DataFrame:
     """The table of claims: what was measured, the control, the verdict, the figure."""
     trained, untrained = (folder / name for name in ("trained", "untrained"))
     control = judge(tables[1])
@@ -86,11 +98,41 @@ def claims(recordings: list[Recording], tables: list[dict[str, pd.DataFrame]], f
     rows.append(("5 training makes 2 to 4", judge_differences(twin_differences(*tables)),
                  "", untrained / "synchrony.png"))
     page = "" if brain.judgement is Judgement.NOT_ASKED else folder / "brain" / "report.html"
-    rows.append(("6 the same analysis of a brain", brain, "", page))
+    rows += [("6 the same analysis of a brain", brain, "", page), *causal]
     return pd.DataFrame([
         {"claim": claim, "value": verdict.value, "control": untrained_value,
          "verdict": verdict.judgement.value, "figure": str(figure)}
         for claim, verdict, untrained_value, figure in rows])
+
+
+def perturb_twins(model: Path, folder: Path, trials: int, data: str | None
+                  ) -> dict[str, pd.DataFrame]:
+    """The tables of virtual experiments on the network and its twin; none where it failed."""
+    folder = results_folder(folder)
+    plan = folder / "plan.yaml"
+    with atomic_write(plan) as temporary:
+        temporary.write_text(PLAN, encoding="utf-8")
+    where = [] if data is None else ["--data", data]
+    if perturb.main([str(model), "--plan", str(plan), "--out", str(folder), "--trials",
+                     str(trials), *where]):
+        return {}
+    return {path.stem: pd.read_csv(path, dtype={"target_class": str}, keep_default_na=False,
+                                   na_values=[""]).fillna({"target_class": "", "note": ""})
+            for path in folder.glob("perturbations*.csv")}
+
+
+def causal_claims(tables: dict[str, pd.DataFrame], folder: Path) -> list[tuple]:
+    """What causes decisions, beyond what a recording can show."""
+    if "perturbations_pathways" not in tables:
+        return [("7 pathways cause the decision for their class",
+                 Verdict(Judgement.NOT_COMPUTABLE, "no virtual experiments, see above"), "", "")]
+    rows, lesions = tables["perturbations"], tables["perturbations_pathways"]
+    control = judge_inhibition(rows, trained=False)
+    return [("7 pathways cause the decision for their class", judge_lesions(rows, lesions),
+             judge_lesions(rows, lesions, trained=False).value, folder / "perturb_pathways.png"),
+            *((f"8 inhibition of {area} is needed", verdict, control[area].value,
+               folder / "perturb_inhibition.png")
+              for area, verdict in judge_inhibition(rows).items())]
 
 
 def judge_brain(path: Path | None, folder: Path, options: list[str]) -> Verdict:
@@ -131,7 +173,7 @@ def parser() -> Parser:
     options.add_argument("--brain", type=Path, help="a recording of a brain, for the last claim")
     options.add_argument("--brain-window", nargs=2, metavar=("START", "STOP"),
                          help="its response window in ms after the onset")
-    options.add_argument("--trials", type=number(int, least=1), default=1000)
+    options.add_argument("--trials", type=number(int, least=10), default=1000)
     options.add_argument("--data", help="where the network's data are, if not where they were")
     options.add_argument("--out", type=Path, default=Path("results/the_paper"))
     return options
@@ -146,7 +188,9 @@ def main(arguments: list[str] | None = None) -> None:
     tables = [analyse(path, folder / path.stem) for path in paths]
     window = [] if args.brain_window is None else ["--window", *args.brain_window]
     brain = judge_brain(args.brain, folder / "brain", window)
-    table = claims([Recording.read(path) for path in paths], tables, folder, brain)
+    causal = causal_claims(perturb_twins(args.model, folder / "perturb", args.trials, args.data),
+                           folder / "perturb")
+    table = claims([Recording.read(path) for path in paths], tables, folder, brain, causal)
     with atomic_write(folder / "claims.csv") as temporary:
         table.to_csv(temporary, index=False)
     print(f"\n{show(table)}\n\n{textwrap.fill(ONE_NETWORK, 110)}\n\nwrote {folder / 'claims.csv'}")

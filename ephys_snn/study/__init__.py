@@ -3,6 +3,8 @@
 from ephys_snn.study.claims import (
     Judgement,
     Verdict,
+    judge_inhibition,
+    judge_lesions,
     judge_pathways,
     judge_semantization,
     judge_synchronization,
@@ -14,5 +16,6 @@ from ephys_snn.study.twins import (
     twin_differences,
 )
 
-__all__ = ["Judgement", "Verdict", "decision_accuracy", "judge_differences", "judge_learning",
-           "judge_pathways", "judge_semantization", "judge_synchronization", "twin_differences"]
+__all__ = ["Judgement", "Verdict", "decision_accuracy", "judge_differences", "judge_inhibition",
+           "judge_learning", "judge_lesions", "judge_pathways", "judge_semantization",
+           "judge_synchronization", "twin_differences"]

@@ -5,6 +5,9 @@ claim holds if the interval lies beyond it, does not hold if it lies on the othe
 undecided in between. Whether training made it is a question of the difference between a trained
 network and its untrained twin (`ephys_snn.study.twins`), not of two verdicts side by side.
 
+What causes decisions is judged by virtual experiments (`python -m ephys_snn.perturb`), not by a
+recording.
+
 Intervals are over trials, units or classes of one network, which stay those of one network.
 """
 
@@ -20,6 +23,8 @@ from ephys_snn.analysis import mean_interval
 from ephys_snn.recording import Recording
 
 NULL_LEVEL = 0.01  # pathways must beat permuted labels at this level
+LESION_LEVEL = 0.05  # and lesions of pathways matched sets, of which there are few
+NEEDED = 0.01  # loss of accuracy above which something is needed
 N_DRAWS = 20_000  # of mean widths within their standard errors
 # What is called semantization, by the name of its mean in information_gain_by_area.csv.
 INFORMATION_MEASURES = {
@@ -188,6 +193,78 @@ def structural_preference(pathways: pd.DataFrame) -> pd.DataFrame:
     areas = structural["area"].unique()
     return structural.pivot(index="class", columns="area", values="preference")[areas].dropna(
         axis="columns", how="all")
+
+
+def judge_lesions(perturbations: pd.DataFrame, lesions: pd.DataFrame, trained: bool = True
+                  ) -> Verdict:
+    """Pathways cause the decision for their class: without them it fails, and others do not.
+
+    Holds if in the upper half of the areas the loss of accuracy for the class of the pathway
+    exceeds both that for the other classes and that by matched sets of units by more than `NEEDED`,
+    with 95 % intervals over classes, and if no matched set costs as much (p < `LESION_LEVEL`);
+    where some do, the claim is undecided.
+
+    Parameters
+    ----------
+    perturbations, lesions : DataFrame
+        ``perturbations.csv`` and ``perturbations_pathways.csv`` of one network.
+    trained : bool
+        Of it, or of its untrained twin.
+    """
+    lesions = lesions[lesions["trained"] == trained].set_index("area")
+    upper = lesions.iloc[len(lesions) // 2:]
+    margins = [interval for area in upper.index
+               for interval in _lesion_margins(perturbations, area, trained)]
+    if not margins or upper["p_value"].isna().any():
+        return Verdict(Judgement.NOT_COMPUTABLE, "no lesions of pathways beside matched sets")
+    beyond = Judgement.HOLDS if (upper["p_value"] < LESION_LEVEL).all() else Judgement.UNDECIDED
+    judgement = Judgement.of_all(
+        *(Judgement.of(low - NEEDED, high - NEEDED) for low, high in margins), beyond)
+    return Verdict(judgement, f"accuracy for the own class {_course(lesions['own'])}, for others "
+                   f"{_course(lesions['others'])}, by matched sets "
+                   f"{_course(lesions['matched_own'])}; in the upper half own beyond others and "
+                   f"beyond matched sets {', '.join(_interval(*each) for each in margins)}; p ≤ "
+                   f"{upper['p_value'].max():.2g}")
+
+
+def _lesion_margins(perturbations: pd.DataFrame, area: str, trained: bool
+                    ) -> list[tuple[float, float]]:
+    """95 % intervals over classes of own loss minus others' and minus that by matched sets."""
+    rows = perturbations[(perturbations["area"] == area) & (perturbations["target_class"] != "")]
+    control, matched = ("none", "random") if trained else ("untrained", "untrained_random")
+    of_lesion, of_sets = (rows[rows["control"] == each].groupby("target_class")[
+        ["change_own_class", "change_other_classes"]].mean() for each in (control, matched))
+    own = of_lesion["change_own_class"]
+    return [mean_interval((others - own).dropna().to_numpy())
+            for others in (of_lesion["change_other_classes"], of_sets["change_own_class"])]
+
+
+def judge_inhibition(perturbations: pd.DataFrame, trained: bool = True) -> dict[str, Verdict]:
+    """Inhibition of an area is needed: without it, at once, decisions are worse.
+
+    Holds if accuracy falls by more than `NEEDED` when all inhibitory units of the area are silent,
+    with a 95 % interval over trials. Whether a network can learn to do without is another question.
+
+    Parameters
+    ----------
+    perturbations : DataFrame
+        ``perturbations.csv`` of one network.
+    trained : bool
+        Of it, or of its untrained twin.
+
+    Returns
+    -------
+    dict of str to Verdict
+        By area, of those that were silenced.
+    """
+    words = perturbations["perturbation"].str.removesuffix(" of=1")
+    silenced = perturbations[(words == "silence " + perturbations["area"] + " inhibitory")
+                             & (perturbations["control"] == ("none" if trained else "untrained"))]
+    return {row.area: Verdict(
+        Judgement.of(-row.high - NEEDED, -row.low - NEEDED),
+        f"accuracy {row.accuracy:.1%}, a change of {row.change:+.3f} [{row.low:+.3f}, "
+        f"{row.high:+.3f}]; decisions {row.decision_change_ms:+.2f} ms".replace("nan", "–"))
+        for row in silenced.drop_duplicates("area").itertuples()}
 
 
 def dale_violations(recording: Recording) -> int:

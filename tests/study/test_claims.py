@@ -5,7 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from study.claim_tables import hidden_layers, pathway_tables, widths
+from study.claim_tables import (
+    hidden_layers,
+    lesion_tables,
+    pathway_tables,
+    silenced_inhibition,
+    widths,
+)
 
 from ephys_snn.analysis.information.areas import information_by_area, information_by_depth
 from ephys_snn.analysis.information.cell_types import excitatory_against_inhibitory
@@ -107,6 +113,50 @@ def test_semantization():
 ])
 def test_pathways(preference, p_value, judgement):
     assert claims.judge_pathways(*pathway_tables(preference, p_value)).judgement is judgement
+
+
+@pytest.mark.parametrize("tables, judgement", [
+    (lesion_tables((0.0, -0.5)), HOLDS),  # the lower half of the areas is not asked
+    (lesion_tables((0.0, -0.5), p_value=(0.9, 0.06)), UNDECIDED),
+    (lesion_tables((0.0, -0.5), others=(0.0, -0.5)), UNDECIDED),  # every class suffers
+    (lesion_tables((0.0, -0.5), others=(0.0, -0.8)), FAILS),
+    (lesion_tables((0.0, -0.5), matched=(0.0, -0.9)), FAILS),  # so does any set of units
+    (lesion_tables((0.0, -0.005), spread=0.001), FAILS),  # less than what counts
+    (lesion_tables((0.0, -0.3), spread=0.5), UNDECIDED),  # some classes, not others
+    (lesion_tables((0.0, -0.5), p_value=(0.04, np.nan)), NOT_COMPUTABLE),
+    (lesion_tables((0.0, -0.5), control="untrained"), NOT_COMPUTABLE),
+])
+def test_lesions(tables, judgement):
+    assert claims.judge_lesions(*tables).judgement is judgement
+
+
+def test_lesions_of_the_untrained_twin_are_judged_by_its_own_rows():
+    both = [pd.concat(tables) for tables in zip(
+        lesion_tables((0.0, -0.9)), lesion_tables((0.0, 0.0), control="untrained"), strict=True)]
+    assert claims.judge_lesions(*both).judgement is HOLDS
+    assert claims.judge_lesions(*both, trained=False).judgement is UNDECIDED
+
+
+def test_lesions_of_too_few_classes_are_not_computable():
+    rows, lesions = lesion_tables((0.0, -0.5))
+    few = rows[rows["target_class"].isin(list("0123"))]
+    assert claims.judge_lesions(few, lesions).judgement is NOT_COMPUTABLE
+
+
+def test_inhibition_is_needed_where_its_loss_exceeds_what_counts():
+    table = silenced_inhibition([-0.2, -0.02, -0.005, -0.2], [-0.1, -0.005, 0.01, 0.1])
+    verdicts = claims.judge_inhibition(table)
+    assert [verdict.judgement for verdict in verdicts.values()] == [
+        HOLDS, UNDECIDED, FAILS, UNDECIDED]
+    assert "-0.150 [-0.200, -0.100]" in verdicts["layer_1"].value
+    assert claims.judge_inhibition(table, trained=False) == {}
+
+
+def test_all_of_an_area_may_be_written_as_a_fraction():
+    table = silenced_inhibition([-0.2], [-0.1])
+    whole = table["perturbation"] == "silence layer_1 inhibitory"
+    table.loc[whole, "perturbation"] = "silence layer_1 inhibitory of=1"
+    assert claims.judge_inhibition(table)["layer_1"].judgement is HOLDS
 
 
 def test_dales_law_is_counted(reference_recording):
