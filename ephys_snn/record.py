@@ -45,8 +45,8 @@ TRIAL_PERIOD = 100.0  # ms
 TRIAL_DURATION = 90.0  # ms
 
 
-class Session(NamedTuple):
-    """What is shown in the trials, and what the network does.
+class TrialResponses(NamedTuple):
+    """What was shown in trials, in their order, and what the network did.
 
     Attributes
     ----------
@@ -62,42 +62,46 @@ class Session(NamedTuple):
     responses: Responses
 
 
-def show(presentation: Presentation, network: Network, progress: Progress = no_progress) -> Session:
+def show(presentation: Presentation, network: Network, progress: Progress = no_progress
+         ) -> TrialResponses:
     """Show stimuli to a network, in their order."""
-    return Session(presentation.labels, {"stimulus": presentation.stimulus,
-                                         "repeat": presentation.repeat},
-                   control_responses(network, presentation.times, progress))
+    return TrialResponses(presentation.labels, {"stimulus": presentation.stimulus,
+                                                "repeat": presentation.repeat},
+                          control_responses(network, presentation.times, progress))
 
 
-def show_in_conditions(session: Session, conditions: Sequence[Condition], reference: Reference,
-                       seed: int, progress: Progress = no_progress) -> Session:
-    """Show the stimuli of a session in the control and all other conditions.
+def show_in_conditions(control: TrialResponses, conditions: Sequence[Condition],
+                       reference: Reference, seed: int, progress: Progress = no_progress
+                       ) -> TrialResponses:
+    """Show the same stimuli in the control and in all other conditions, interleaved.
 
     Parameters
     ----------
-    session : Session
-        The control.
+    control : TrialResponses
+    conditions : sequence of Condition
+    reference : Reference
+        Of the network.
     seed : int
         Of the order of all pairs of trial and condition.
 
     Returns
     -------
-    Session
+    TrialResponses
         Whose trials have the annotation ``perturbation``: ``control`` or the words.
     """
-    control, words = session.responses, _condition_names(conditions)
-    responses = [control, *(
-        perturbed_responses(reference.network, operation, acted_on, control, reference, rng)
+    responses = [control.responses, *(
+        perturbed_responses(reference.network, operation, acted_on, control.responses, reference,
+                            rng)
         for operation, acted_on, rng in progress(conditions, "perturbing"))]
-    n_trials = len(session.labels)
+    n_trials = len(control.labels)
     # Other random numbers than those of the jitter, whose seed is the same.
-    order = np.random.default_rng([seed, 1]).permutation(n_trials * len(words))
+    order = np.random.default_rng([seed, 1]).permutation(n_trials * len(responses))
     condition, trial = np.divmod(order, n_trials)
-    annotations = {key: values[trial] for key, values in session.annotations.items()}
-    return Session(session.labels[trial],
-                   {**annotations, "perturbation": np.array(words)[condition]},
-                   {area: np.concatenate([one[area] for one in responses])[order]
-                    for area in control})
+    annotations = {key: values[trial] for key, values in control.annotations.items()}
+    return TrialResponses(
+        control.labels[trial],
+        {**annotations, "perturbation": np.array(_condition_names(conditions))[condition]},
+        {area: np.concatenate([one[area] for one in responses])[order] for area in responses[0]})
 
 
 def _condition_names(conditions: Sequence[Condition]) -> list[str]:
@@ -105,9 +109,9 @@ def _condition_names(conditions: Sequence[Condition]) -> list[str]:
     return [CONTROL, *(condition.operation.words for condition in conditions)]
 
 
-def record_session(session: Session, network: Network, classes: Sequence[str], annotations: dict
-                   ) -> Recording:
-    """Make a recording of a session.
+def record_responses(shown: TrialResponses, network: Network, classes: Sequence[str],
+                     annotations: dict) -> Recording:
+    """Make a recording of what a network did.
 
     Parameters
     ----------
@@ -118,7 +122,7 @@ def record_session(session: Session, network: Network, classes: Sequence[str], a
     annotations : dict
         What the recording shall say of itself beside areas, classes and dropped spikes.
     """
-    responses, n_trials = session.responses, len(session.labels)
+    responses, n_trials = shown.responses, len(shown.labels)
     onset = TRIAL_PERIOD * np.arange(n_trials)
     dropped = sum(int((np.isfinite(times) & (times >= TRIAL_DURATION)).sum())
                   for times in responses.values())
@@ -127,7 +131,7 @@ def record_session(session: Session, network: Network, classes: Sequence[str], a
     weights = {pair: matrix.detach().numpy() for pair, matrix in zip(
         zip(areas[:-1], areas[1:], strict=True), network.weights, strict=True)}
     return Recording.from_spike_trains(
-        spikes, _describe_units(responses, network), _describe_trials(session, onset, classes),
+        spikes, _describe_units(responses, network), _describe_trials(shown, onset, classes),
         areas=areas, areas_ordered=True, t_start=0.0, t_stop=TRIAL_PERIOD * n_trials,
         weights=weights,
         annotations={**annotations, "classes": list(classes), "dropped_spikes": dropped})
@@ -148,16 +152,16 @@ def _describe_units(responses: Responses, network: Network) -> Units:
     return Units(unit_id, name, area, np.concatenate(cell_types))
 
 
-def _describe_trials(session: Session, onset: np.ndarray, classes: Sequence[str]) -> Trials:
+def _describe_trials(shown: TrialResponses, onset: np.ndarray, classes: Sequence[str]) -> Trials:
     # The decision is the very output spike, so that both compare equal as stored.
-    output_times = session.responses["output"]
+    output_times = shown.responses["output"]
     first = output_times.astype(np.float64).min(axis=1)
     decided = first < TRIAL_DURATION
     decision = Network.decision(output_times).numpy()
     return Trials(
-        onset, np.full(len(onset), TRIAL_DURATION), session.labels,
+        onset, np.full(len(onset), TRIAL_DURATION), shown.labels,
         np.where(decided, onset + np.where(decided, first, 0.0), np.nan),
-        np.where(decided, np.array(classes)[decision], ""), session.annotations)
+        np.where(decided, np.array(classes)[decision], ""), shown.annotations)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -209,11 +213,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     reference = Reference(network, others.times, others.labels, stimuli.classes)
     conditions = find_conditions(operations, reference, options.seed)
     progress = progress_bar(options.quiet)
-    session = show(presentation, network, progress)
+    shown = show(presentation, network, progress)
     if conditions:
-        session = show_in_conditions(session, conditions, reference, options.seed, progress)
-    recording = record_session(session, network, stimuli.classes,
-                               _annotations(network, options, conditions, others))
+        shown = show_in_conditions(shown, conditions, reference, options.seed, progress)
+    recording = record_responses(shown, network, stimuli.classes,
+                                 _annotations(network, options, conditions, others))
     recording.write(options.out)
     if not options.quiet:
         print(_summary(recording, presentation, options))

@@ -20,7 +20,7 @@ from ephys_snn.perturbation import (
     perturbed_responses,
 )
 from ephys_snn.perturbation.reference import structural_members
-from ephys_snn.record import main, record_session, show
+from ephys_snn.record import main, record_responses, show
 from ephys_snn.recording import Recording, decision_windows, fixed_windows
 from ephys_snn.stimuli import Stimuli, load_stimuli, present
 
@@ -139,10 +139,10 @@ def test_late_spikes_are_dropped_and_ties_go_to_the_lowest_class():
     network = Network.draw([2, 3, 3], excitatory=1.0)
     stimuli = Stimuli("two", np.array([[1.0, 2.0]] * 3), np.array([0, 1, 2]), ("a", "b", "c"),
                       np.array(["test"] * 3))
-    session = show(present(stimuli), network)
-    session.responses["output"] = np.array(
+    shown = show(present(stimuli), network)
+    shown.responses["output"] = np.array(
         [[5.0, 4.0, 4.0], [95.0, 91.0, np.inf], [89.99, np.inf, 90.0]])
-    recording = record_session(session, network, stimuli.classes, {})
+    recording = record_responses(shown, network, stimuli.classes, {})
     np.testing.assert_array_equal(recording.trials.decision_label, ["b", "", "a"])
     np.testing.assert_array_equal(recording.trials.decision_time, [4.0, np.nan, 289.99])
     assert recording.annotations["dropped_spikes"] >= 3
