@@ -351,7 +351,8 @@ def test_neo_and_the_pipelines_take_a_perturbed_recording(perturbed, model, tmp_
                                   perturbed.trials.annotations["perturbation"])
     assert json.loads(block.annotations["perturbations"]) == ["control", *WORDS]
     assert pipeline(["synchrony", str(path), "--out", str(tmp_path), "--trials-where",
-                     "perturbation=silence layer_1 inhibitory", "--quiet"]) == 0
+                     "perturbation=silence layer_1 inhibitory", "--surrogates", "20",
+                     "--elephant-shuffles", "2", "--quiet"]) == 0
     assert (tmp_path / "synchrony.csv").exists()
 
 
