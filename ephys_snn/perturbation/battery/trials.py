@@ -118,8 +118,16 @@ class Outcome(NamedTuple):
     by_area: list[dict]
 
 
-def planned_trials(plan: Sequence[Experiment], subject: Subject) -> list[Trial]:
+def planned_trials(plan: Sequence[Experiment], subject: Subject, retrain: bool = False
+                   ) -> list[Trial]:
     """Everything that a plan tries on a network.
+
+    Parameters
+    ----------
+    plan : sequence of Experiment
+    subject : Subject
+    retrain : bool
+        Whether of the experiments after which the network learns again, or of all others.
 
     Raises
     ------
@@ -128,7 +136,7 @@ def planned_trials(plan: Sequence[Experiment], subject: Subject) -> list[Trial]:
     """
     trials = []
     for experiment in plan:
-        if experiment.retrain:
+        if experiment.retrain != retrain:
             continue
         for operation in experiment.operations(subject.reference.areas[1:-1],
                                                subject.reference.classes):
@@ -168,7 +176,7 @@ def run_battery(trials: Sequence[Trial], subject: Subject, seed: int = 0) -> Ite
     """
     _ = subject.baseline  # once, not by every thread
     with _one_thread_each(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = [pool.submit(_try, trial, subject, seed) for trial in trials]
+        futures = [pool.submit(try_perturbation, trial, subject, seed) for trial in trials]
         try:
             for future in futures:
                 yield future.result()
@@ -195,30 +203,50 @@ def _is_random(operation: Operation) -> bool:
         or (part is not None and part < 1)
 
 
-def _try(trial: Trial, subject: Subject, seed: int) -> Outcome:
-    operation, reference, baseline = trial.operation, subject.reference, subject.baseline
+def try_perturbation(trial: Trial, subject: Subject, seed: int) -> Outcome:
+    """Perturb the units of a trial, or its matched set, and compare with the same stimuli before.
+
+    A target without a unit gives a row that says so.
+    """
+    operation, reference = trial.operation, subject.reference
     rng = condition_rng(seed, operation.words, trial.draw)
     try:
         acted_on = find_units(operation, reference, rng)
     except NoUnits as error:  # a pathway without members is no mistake of the plan
-        return Outcome(_describe(trial, subject, None) | {"note": str(error)}, [], [])
+        return Outcome(describe(trial, subject, None) | {"note": str(error)}, [], [])
     if trial.is_matched:
         matches = matched_units(acted_on.units, reference, rng)
         acted_on = acted_on._replace(units=matches)
     responses = perturbed_responses(subject.network, operation, acted_on, subject.control,
                                     reference, rng)
-    row = _describe(trial, subject, acted_on)
-    labels = subject.labels
+    return outcome_of(describe(trial, subject, acted_on), responses, subject,
+                      with_areas=not trial.is_matched)
+
+
+def outcome_of(row: dict, responses: Responses, subject: Subject, with_areas: bool) -> Outcome:
+    """What became of a network's decisions, and of its areas where no class is aimed at.
+
+    Parameters
+    ----------
+    row : dict
+        By `describe`.
+    responses : dict of str to (trial, unit) float, ms
+        To the stimuli of the subject's control.
+    subject : Subject
+    with_areas : bool
+    """
+    labels, reference, baseline = subject.labels, subject.reference, subject.baseline
     found = Decisions.of(responses, labels)
-    own = _own_class(operation, reference)
-    row |= decision_changes(found, baseline.decisions, labels, own)
+    words = [class_word(name) for name in reference.classes]
+    own = words.index(row["target_class"]) if row["target_class"] else None
+    row = row | decision_changes(found, baseline.decisions, labels, own)
     key = {name: row[name] for name in ("network", "experiment", "perturbation", "control",
                                         "replicate")}
     changes = class_changes(found, baseline.decisions, labels)
     by_class = [key | {"class": name, "change": change, "n_trials": int((labels == c).sum())}
                 for c, (name, change) in enumerate(zip(reference.classes, changes, strict=False))]
     by_area = []
-    if not trial.is_matched and own is None:
+    if with_areas and own is None:
         for measures in subject.measure_areas(responses, baseline.n_drawn):
             before = baseline.by_area[measures["area"], measures["cell_type"]]
             by_area.append(key | measures | {f"control_{name}": value
@@ -226,12 +254,7 @@ def _try(trial: Trial, subject: Subject, seed: int) -> Outcome:
     return Outcome(row, by_class, by_area)
 
 
-def _own_class(operation: Operation, reference: Reference) -> int | None:
-    name = operation.target.pathway or operation.target.functional
-    return None if name is None else [class_word(one) for one in reference.classes].index(name)
-
-
-def _describe(trial: Trial, subject: Subject, acted_on: ActedOn | None) -> dict:
+def describe(trial: Trial, subject: Subject, acted_on: ActedOn | None) -> dict:
     """What was done, to which units, under which control."""
     operation, target = trial.operation, trial.operation.target
     control = {(True, False): NONE, (True, True): RANDOM, (False, False): UNTRAINED,
