@@ -28,7 +28,7 @@ ARROWS = {
     "formats": set(),
     "recording": {"formats"},
     "analysis": {"recording", "pulse_packets"},
-    "perturbation": {"network", "spike_time", "pulse_packets", "analysis"},
+    "perturbation": {"network", "spike_time", "pulse_packets", "analysis", "stimuli", "training"},
     "report": {"analysis", "recording"},
     "study": {"recording", "analysis"},
     "commands": {"training", "network", "perturbation", "stimuli", "lif", "formats", "recording",

@@ -62,6 +62,9 @@ class Experiment:
                                  f"got {value}")
         if not isinstance(self.retrain, bool):
             raise InputError(f"{self.name}: retrain must be true or false; got {self.retrain}")
+        if self.retrain and self.matched:
+            raise InputError(f"{self.name}: there are no matched sets where networks learn again; "
+                             "leave out matched")
 
     def operations(self, hidden: Sequence[str], classes: Sequence[str]) -> list[Operation]:
         """The perturbations of a network with these hidden layers and classes.
