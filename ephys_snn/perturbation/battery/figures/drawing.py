@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from textwrap import fill
 
 import numpy as np
@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from ephys_snn.analysis import MIN_SAMPLE, mean_interval
 from ephys_snn.perturbation.battery.trials import NONE, UNTRAINED
 
+PANELS_ACROSS = 8
 STYLES = {NONE: "-", UNTRAINED: (0, (3, 1.5))}  # of the trained network and its twin
 REFERENCE_COLOR = "#999999"
 UNTRAINED_HANDLE = Line2D([], [], color="black", linestyle=STYLES[UNTRAINED], linewidth=1.2,
@@ -60,6 +61,21 @@ def curve_handles(rows: pd.DataFrame) -> list:
         handles.append(Line2D([], [], color="#555555", linestyle="none", marker="o",
                               markersize=2.5, alpha=0.6, label="a random draw"))
     return handles
+
+
+def panels_of_areas(panels: np.ndarray, areas: Sequence[str], label: str
+                    ) -> Iterator[tuple[str, Axes]]:
+    """Areas and their panels (block, column) of a measure, all on one scale, the rest empty."""
+    for index, axes in enumerate(panels.ravel()):
+        if index >= len(areas):
+            axes.set_axis_off()
+            continue
+        if index:
+            axes.sharey(panels[0, 0])
+        yield areas[index], axes
+        axes.tick_params(labelleft=index % panels.shape[1] == 0)
+    for axes in panels[:, 0]:
+        axes.set_ylabel(label)
 
 
 def draw_chance(axes: Axes, n_classes: int) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ephys_snn.analysis import cell_type_color, figure_style, new_figure
-from ephys_snn.perturbation.battery.figures.drawing import finish, numbers, sample
+from ephys_snn.perturbation.battery.figures.drawing import (
+    PANELS_ACROSS,
+    finish,
+    numbers,
+    panels_of_areas,
+    sample,
+)
 from ephys_snn.perturbation.battery.rows import ordered_areas
 from ephys_snn.perturbation.battery.trials import NONE, RANDOM
 
-ACROSS = 8
 KEY = ["network", "experiment", "perturbation", "control", "replicate"]
 MARKERS = {NONE: "o", RANDOM: "x"}
 
@@ -26,7 +30,7 @@ def plot_selectivity(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame], are
     shown = ordered_areas(areas, rows)
     rows = rows.merge(worst_class(tables["perturbations_by_class"]), on=KEY, how="left")
     rows = rows.assign(loss=-rows["change"])
-    across = min(len(shown), ACROSS)
+    across = min(len(shown), PANELS_ACROSS)
     n_blocks = -(-len(shown) // across)
     ranks = _correlations(tables, rows)
     with figure_style():
@@ -36,8 +40,11 @@ def plot_selectivity(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame], are
                                                                 2.2 if len(ranks) else 0.01])
         panels = above.subgridspec(2 * n_blocks, across).subplots(sharex=True, squeeze=False)
         blocks = panels.reshape(n_blocks, 2, across).swapaxes(0, 1)
-        _plot_measure(blocks[0], rows, "loss", "loss of accuracy", shown)
-        _plot_measure(blocks[1], rows, "worst_class", "largest loss of\nany class", shown)
+        for of_measure, measure, label in zip(
+                blocks, ("loss", "worst_class"),
+                ("loss of accuracy", "largest loss of\nany class"), strict=True):
+            for area, axes in panels_of_areas(of_measure, shown, label):
+                _plot_panel(axes, rows[rows["area"] == area], measure)
         for area, first, last in zip(shown, blocks[0].ravel(), blocks[1].ravel(), strict=False):
             first.set_title(area)
             last.set_xlabel("selectivity")
@@ -59,20 +66,6 @@ def _correlations(tables: Mapping[str, pd.DataFrame], rows: pd.DataFrame) -> pd.
     if table is None:
         return pd.DataFrame(columns=["area", "cell_type", "trained", "rho", "rho_matched"])
     return table[table["experiment"].isin(rows["experiment"])]
-
-
-def _plot_measure(panels: np.ndarray, rows: pd.DataFrame, measure: str, label: str,
-                  areas: Sequence[str]) -> None:
-    for index, axes in enumerate(panels.ravel()):
-        if index >= len(areas):
-            axes.set_axis_off()
-            continue
-        if index:
-            axes.sharey(panels[0, 0])
-        _plot_panel(axes, rows[rows["area"] == areas[index]], measure)
-        axes.tick_params(labelleft=index % panels.shape[1] == 0)
-    for axes in panels[:, 0]:
-        axes.set_ylabel(label)
 
 
 def _plot_panel(axes: Axes, rows: pd.DataFrame, measure: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,17 +12,17 @@ from matplotlib.lines import Line2D
 
 from ephys_snn.analysis import cell_type_color, figure_style, new_figure
 from ephys_snn.perturbation.battery.figures.drawing import (
+    PANELS_ACROSS,
     chance_handles,
     curve_handles,
     draw_chance,
     draw_curve,
     finish,
+    panels_of_areas,
     sample,
 )
 from ephys_snn.perturbation.battery.rows import intact_accuracy, last_area, ordered_areas
 from ephys_snn.perturbation.battery.trials import NONE, UNTRAINED
-
-PANELS_ACROSS = 8
 
 
 class Measure(NamedTuple):
@@ -62,29 +61,14 @@ def plot_silencing(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame], areas
         panels = figure.subplots(len(measures) * n_blocks, across, squeeze=False, sharex=True)
         blocks = panels.reshape(n_blocks, len(measures), across).swapaxes(0, 1)
         for measure, of_measure in zip(measures, blocks, strict=True):
-            _plot_measure(of_measure, measure, shown, len(classes))
-        for axes in blocks[0].ravel()[:len(shown)]:
-            axes.set_title(shown[list(blocks[0].ravel()).index(axes)])
-        for axes in blocks[-1].ravel()[:len(shown)]:
-            axes.set_xlabel("fraction silenced")
-            axes.tick_params(labelbottom=True)
+            for area, axes in panels_of_areas(of_measure, shown, measure.label):
+                _plot_panel(axes, measure, area, len(classes))
+        for area, first, last in zip(shown, blocks[0].ravel(), blocks[-1].ravel(), strict=False):
+            first.set_title(area)
+            last.set_xlabel("fraction silenced")
+            last.tick_params(labelbottom=True)
         finish(figure, question, _explanation(rows, measured), _handles(rows, len(classes)))
     return figure
-
-
-def _plot_measure(panels: np.ndarray, measure: Measure, areas: Sequence[str], n_classes: int
-                  ) -> None:
-    """The panels (block, column) of a measure, on one scale."""
-    for index, axes in enumerate(panels.ravel()):
-        if index >= len(areas):
-            axes.set_axis_off()
-            continue
-        if index:
-            axes.sharey(panels[0, 0])
-        _plot_panel(axes, measure, areas[index], n_classes)
-        axes.tick_params(labelleft=index % panels.shape[1] == 0)
-    for axes in panels[:, 0]:
-        axes.set_ylabel(measure.label)
 
 
 def _plot_panel(axes: Axes, measure: Measure, area: str, n_classes: int) -> None:
