@@ -17,13 +17,13 @@ from ephys_snn.perturbation.battery.kinds import (
     DOSES,
     OTHER,
     PATHWAYS,
-    RETRAINED,
     RETRAINING,
     SELECTIVITY,
     SILENCING,
     WITHOUT_DOSE,
     kinds,
 )
+from ephys_snn.perturbation.battery.retraining import RETRAINED, RETRAINED_INTACT
 from ephys_snn.perturbation.battery.rows import intact_accuracy, last_area, ordered_areas
 from ephys_snn.perturbation.battery.trials import NONE, RANDOM, UNTRAINED
 
@@ -250,7 +250,7 @@ def _retraining(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame], areas: S
                 ) -> list[str]:
     """Acute silencing beside silencing after which the network learned again."""
     again = rows[rows["control"] == RETRAINED]
-    intact = rows[~rows["control"].isin([NONE, RETRAINED])]
+    intact = rows[rows["control"] == RETRAINED_INTACT]
     said = ["change of accuracy when units fall silent, and after the network has learned again "
             "without them"
             + (f" (learning as long, the intact network changes by {Effect.of(intact).words()})"

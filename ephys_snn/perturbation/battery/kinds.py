@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ephys_snn.perturbation.battery.retraining import RETRAINED, RETRAINED_INTACT
 from ephys_snn.perturbation.battery.trials import WRONG_CLASS
 
 SILENCING, PATHWAYS, SELECTIVITY, DOSES, RETRAINING, OTHER = (
     "silencing", "pathways", "selectivity", "doses", "retraining", "other")
-RETRAINED = "retrained"
 WITHOUT_DOSE = ("synchronize", "shuffle", "cut")
 # Words after which the area and the cell type do not yet say which units these are.
 FEWER_UNITS = r"^cut \S.* onto |(?:units|pathway|functional|selective)="
@@ -39,7 +39,7 @@ def kinds(rows: pd.DataFrame) -> pd.Series:
 
 
 def _kinds_of_experiment(rows: pd.DataFrame) -> np.ndarray:
-    if (rows["control"] == RETRAINED).any():
+    if rows["control"].isin([RETRAINED, RETRAINED_INTACT]).any():
         return np.full(len(rows), RETRAINING, dtype=object)
     is_lesion = rows["target_class"] != ""
     is_ranked = ~is_lesion & (rows["dose_unit"] == "rank of selectivity")

@@ -13,8 +13,8 @@ from ephys_snn.perturbation.battery.figures.changes import MOST
 from ephys_snn.perturbation.battery.figures.drawing import shorten_middle
 from ephys_snn.perturbation.battery.figures.pathways import lesion_matrix
 from ephys_snn.perturbation.battery.figures.selectivity import worst_class
-from ephys_snn.perturbation.battery.kinds import RETRAINED
 from ephys_snn.perturbation.battery.plan import Experiment, read_plan
+from ephys_snn.perturbation.battery.retraining import RETRAINED
 
 HIDDEN, CLASSES = ("layer_1", "layer_2"), ("a", "b", "c")
 

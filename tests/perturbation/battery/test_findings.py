@@ -6,9 +6,9 @@ import pytest
 from perturbation.battery.made_up import made_up_tables
 
 from ephys_snn.perturbation.battery.findings import battery_findings
-from ephys_snn.perturbation.battery.kinds import RETRAINED
 from ephys_snn.perturbation.battery.limitations import battery_limitations
 from ephys_snn.perturbation.battery.plan import Experiment
+from ephys_snn.perturbation.battery.retraining import RETRAINED
 
 HIDDEN, CLASSES = ("layer_1", "layer_2"), ("a", "b", "c")
 AREAS = ("input", *HIDDEN, "output")

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 from perturbation.battery.made_up import made_up_tables
 
-from ephys_snn.perturbation.battery.kinds import RETRAINED, kinds
+from ephys_snn.perturbation.battery.kinds import kinds
 from ephys_snn.perturbation.battery.plan import Experiment, read_plan
+from ephys_snn.perturbation.battery.retraining import RETRAINED
 
 HIDDEN, CLASSES = ("layer_1", "layer_2"), ("a", "b")
 

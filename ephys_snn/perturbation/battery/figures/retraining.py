@@ -17,7 +17,7 @@ from ephys_snn.perturbation.battery.figures.drawing import (
     sample,
     shorten_middle,
 )
-from ephys_snn.perturbation.battery.kinds import RETRAINED
+from ephys_snn.perturbation.battery.retraining import RETRAINED, RETRAINED_INTACT
 from ephys_snn.perturbation.battery.rows import intact_accuracy
 from ephys_snn.perturbation.battery.trials import NONE
 
@@ -39,7 +39,7 @@ def plot_retraining(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame], area
                    for control, color in COLORS.items()]
         intact = {"intact": (intact_accuracy(tried).mean(), "-"),
                   "intact, after learning as long":
-                  (rows.loc[~rows["control"].isin(COLORS), "accuracy"].mean(), "--")}
+                  (rows.loc[rows["control"] == RETRAINED_INTACT, "accuracy"].mean(), "--")}
         for label, (accuracy, style) in intact.items():
             if pd.notna(accuracy):
                 line = axes.axvline(accuracy, color=REFERENCE_COLOR, linestyle=style,
