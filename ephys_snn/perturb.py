@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ephys_snn.analysis import PipelineResult, provenance_of, results_folder, write_files
-from ephys_snn.cli import Parser, command, number, progress_bar
+from ephys_snn.cli import Parser, Progress, command, number, progress_bar
 from ephys_snn.errors import InputError
 from ephys_snn.network import Network
 from ephys_snn.perturbation import GRAMMAR, Reference, control_responses
@@ -25,6 +25,7 @@ from ephys_snn.perturbation.battery import (
     default_plan,
     planned_trials,
     read_plan,
+    retrained_outcomes,
     run_battery,
 )
 from ephys_snn.stimuli import Stimuli, reference_stimuli
@@ -82,21 +83,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     plan = read_plan(options.plan)
     networks = load_networks(options.models)
+    stimuli = {name: load_own_stimuli(network, options.data, path) for (name, network), path
+               in zip(networks.items(), options.models, strict=True)}
     results_folder(options.out)  # before the work, not after it
-    subjects, notes = make_subjects(networks, options)
+    subjects, notes = make_subjects(networks, stimuli, options)
     trials = [planned_trials(plan, subject) for subject in subjects]
-    total, outcomes = sum(map(len, trials)), []
+    if not any(trials) and not options.retrain:
+        raise InputError(f"--plan {options.plan} has experiments with `retrain: true` alone; say "
+                         "with --retrain EPOCHS how long networks learn again")
     progress = progress_bar(options.quiet)
+    outcomes, is_stopped = [], False
     try:
-        for outcome in progress(_all_outcomes(trials, subjects, options.seed), "perturbations",
-                                total):
+        for outcome in _all_outcomes(trials, subjects, plan, stimuli, options, progress):
             outcomes.append(outcome)
     except KeyboardInterrupt:
         if not outcomes:
             raise
-        notes.append(f"stopped after {len(outcomes)} of {total} perturbations")
+        is_stopped = True
+        notes.append(f"stopped after {len(outcomes)} outcomes: what would have followed is missing")
     _write(outcomes, plan, networks, subjects, notes, options)
-    return 130 if len(outcomes) < total else 0
+    return 130 if is_stopped else 0
 
 
 def load_networks(paths: Sequence[Path]) -> dict[str, Network]:
@@ -114,19 +120,12 @@ def load_networks(paths: Sequence[Path]) -> dict[str, Network]:
     return {name: Network.load(path) for name, path in zip(names, paths, strict=True)}
 
 
-def make_subjects(networks: dict[str, Network], options: argparse.Namespace
-                  ) -> tuple[list[Subject], list[str]]:
-    """Each network and its untrained twin, and why there is none, if so.
-
-    Raises
-    ------
-    InputError
-        If the data of a network are not to be found, or have no test stimuli.
-    """
+def make_subjects(networks: dict[str, Network], stimuli: dict[str, Stimuli],
+                  options: argparse.Namespace) -> tuple[list[Subject], list[str]]:
+    """Each network and its untrained twin, and why there is none, if so."""
     subjects, notes = [], []
-    for (name, network), path in zip(networks.items(), options.models, strict=True):
-        stimuli = load_own_stimuli(network, options.data, path)
-        subjects.append(_subject(name, network, True, stimuli, options))
+    for name, network in networks.items():
+        subjects.append(_subject(name, network, True, stimuli[name], options))
         if options.no_untrained:
             continue
         try:
@@ -134,7 +133,7 @@ def make_subjects(networks: dict[str, Network], options: argparse.Namespace
         except InputError as error:
             notes.append(f"{name}: {error}; there is no untrained twin to compare with")
         else:
-            subjects.append(_subject(name, twin, False, stimuli, options))
+            subjects.append(_subject(name, twin, False, stimuli[name], options))
     return subjects, notes
 
 
@@ -147,10 +146,18 @@ def _subject(name: str, network: Network, is_trained: bool, stimuli: Stimuli,
     return Subject(name, network, is_trained, reference, control, labels[:options.trials])
 
 
-def _all_outcomes(trials: Sequence[list], subjects: Sequence[Subject], seed: int
+def _all_outcomes(trials: Sequence[list], subjects: Sequence[Subject], plan: Sequence[Experiment],
+                  stimuli: dict[str, Stimuli], options: argparse.Namespace, progress: Progress
                   ) -> Iterator[Outcome]:
-    for of_subject, subject in zip(trials, subjects, strict=True):
-        yield from run_battery(of_subject, subject, seed)
+    """Of all perturbations, then of what networks learn again, which takes longest."""
+    learned = [retrained_outcomes(plan, subject, stimuli[subject.name], options.retrain,
+                                  options.seed, progress)
+               for subject in subjects if subject.is_trained and options.retrain]
+    tried = (outcome for of_subject, subject in zip(trials, subjects, strict=True)
+             for outcome in run_battery(of_subject, subject, options.seed))
+    yield from progress(tried, "perturbations", sum(map(len, trials)))
+    for outcomes in learned:
+        yield from outcomes
 
 
 def _write(outcomes: Sequence[Outcome], plan: Sequence[Experiment], networks: dict[str, Network],

@@ -118,6 +118,17 @@ def test_several_networks_have_means_over_networks(model, plan, tmp_path):
     assert row["n_networks"].item() == 2 and np.isnan(row["accuracy_low"].item())
 
 
+def test_a_network_learns_again_beside_the_acute_lesion(model, tmp_path):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("again: {perturb: silence layer_2 excitatory of=0.5, retrain: true}")
+    assert main([str(model), "--plan", str(plan), "--out", str(tmp_path), "--trials", "100",
+                 "--retrain", "2", "--no-untrained", "--quiet"]) == 0
+    accuracy = read(tmp_path / "perturbations.csv").set_index("control")["accuracy"]
+    assert set(accuracy.index) == {"none", "retrained", "retrained_intact"}
+    assert accuracy["retrained"] > accuracy["none"]
+    assert (tmp_path / "perturb_again.png").exists()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGINT of POSIX")
 def test_what_is_done_when_it_is_stopped_is_kept(model, tmp_path):
     process = subprocess.Popen(
@@ -145,6 +156,7 @@ def test_what_is_done_when_it_is_stopped_is_kept(model, tmp_path):
     ("a: {perturb: [1, 2]}", "must be a list of perturbations"),
     ("a: {perturb: silence output}", None),
     ("a: {perturb: weights bits=4, matched: 2}", "no matched sets"),
+    ("a: {perturb: silence layer_1, retrain: true}", "--retrain EPOCHS"),
     ("a b: {perturb: silence layer_1}", "must be a word"),
     ("a: {perturb: [", "no YAML"),
     ("", "must hold experiments"),
