@@ -131,7 +131,7 @@ def make_subjects(networks: dict[str, Network], stimuli: dict[str, Stimuli],
         try:
             twin = network.untrained()
         except InputError as error:
-            notes.append(f"{name}: {error}; there is no untrained twin to compare with")
+            notes.append(f"{name}: {error}")
         else:
             subjects.append(_subject(name, twin, False, stimuli[name], options))
     return subjects, notes

@@ -298,7 +298,7 @@ class WeightBits(SynapseOperation):
 
     def synapses(self, weights, scale, rng):
         step = scale / (2 ** (int(self.bits) - 1) - 1)
-        return (np.round(weights / step) * step).astype(weights.dtype) if scale else weights
+        return (np.round(weights / step) * step).astype(weights.dtype) if step else weights
 
 
 def _require(operation: Operation, key: str, holds: bool, what: str) -> None:

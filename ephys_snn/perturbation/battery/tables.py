@@ -123,7 +123,8 @@ def selectivity_and_damage(rows: pd.DataFrame) -> pd.DataFrame:
                                              sort=False):
             if len(these) < MIN_GROUPS:
                 continue
-            others = ranked[(ranked["control"] == matched) & (ranked["network"] == key[0])]
+            others = ranked[(ranked["control"] == matched) & (ranked["network"] == key[0])
+                            & (ranked["experiment"] == key[1])]
             others = others.groupby("perturbation")["change"].mean()
             found.append({
                 **dict(zip(("network", "experiment", "area", "cell_type"), key, strict=True)),
