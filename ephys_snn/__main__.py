@@ -9,6 +9,8 @@ MODULES = {
     "train": ("ephys_snn.train", "train a network on labelled data"),
     "record": ("ephys_snn.record", "record a network as if it were a brain"),
     "perturb": ("ephys_snn.perturb", "virtual experiments on networks, each beside its controls"),
+    "mechanism": ("ephys_snn.mechanism", "why volleys narrow: what spike times average "
+                  "over"),
     "inspect": ("ephys_snn.inspect", "what a file offers, and how to analyse it"),
     "convert": ("ephys_snn.convert", "write any recording by the contract"),
     "report": ("ephys_snn.report.__main__", "all of these questions, on one page"),

@@ -88,6 +88,18 @@ class LIF:
             return decay - decay**2
         return np.where(np.isinf(s), 0, s) * decay
 
+    def response_slope(self, t):
+        """Slope dk/dt of the membrane response in 1/ms; 0 for t < 0, as it rises at t = 0.
+
+        `t` and the shape of what is returned are those of `response`.
+        """
+        since = np.asarray(t, float)
+        s = np.maximum(since, 0) / self.tau_m
+        decay = np.exp(-s)
+        slope = (1 - np.where(np.isinf(s), 0, s)) * decay if self.equal_time_constants \
+            else 2 * decay**2 - decay
+        return np.where(since >= 0, slope, 0) / self.tau_m
+
 
 def membrane(t, input_times, weights, lif: LIF = LIF()):
     """Membrane potential without a threshold, by summing the responses to all inputs.

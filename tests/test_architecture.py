@@ -15,7 +15,7 @@ from builders import CHECKOUT
 
 PACKAGE = CHECKOUT / "ephys_snn"
 GROUND = {"errors", "files", "cli", ""}  # what every room stands on
-COMMANDS = {"train", "record", "perturb", "inspect", "convert", "__main__"}
+COMMANDS = {"train", "record", "perturb", "mechanism", "inspect", "convert", "__main__"}
 
 # Every room, and the rooms that it may use. Commands are one room.
 ARROWS = {
@@ -28,11 +28,12 @@ ARROWS = {
     "formats": set(),
     "recording": {"formats"},
     "analysis": {"recording", "pulse_packets"},
-    "perturbation": {"network", "spike_time", "pulse_packets", "analysis", "stimuli", "training"},
+    "perturbation": {"lif", "network", "spike_time", "pulse_packets", "analysis", "stimuli",
+                     "training"},
     "report": {"analysis", "recording"},
     "study": {"recording", "analysis"},
-    "commands": {"training", "network", "perturbation", "stimuli", "lif", "formats", "recording",
-                 "analysis", "report"},
+    "commands": {"training", "network", "perturbation", "stimuli", "lif", "formats",
+                 "recording", "analysis", "report"},
 }
 # Packages of analysis that others may use, by their door; all others answer a question alone.
 SHARED_ANALYSIS = {"decoding"}

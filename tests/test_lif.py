@@ -81,3 +81,12 @@ def test_volley_delay_keeps_the_shape():
 def test_impossible_parameters_are_refused(parameters, message):
     with pytest.raises(InputError, match=message):
         LIF(**parameters)
+
+
+@pytest.mark.parametrize("lif", [LIF(), LIF(tau_m=20.0, tau_s=10.0)])
+def test_the_slope_is_the_derivative_of_the_response(lif):
+    t = np.linspace(0.01, 60, 200)
+    measured = (lif.response(t + 1e-6) - lif.response(t - 1e-6)) / 2e-6
+    np.testing.assert_allclose(lif.response_slope(t), measured, atol=1e-8)
+    assert lif.response_slope(0.0) > 0 and lif.response_slope(-1e-9) == 0
+    assert lif.response_slope(np.inf) == 0
