@@ -85,6 +85,9 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         help="numbers of neurons of the hidden layers")
     add("--excitatory", type=float, default=0.75, metavar="FRACTION",
         help="fraction of excitatory neurons in every hidden layer")
+    add("--no-dale", action="store_true",
+        help="let weights of hidden neurons change their signs: neurons are neither excitatory nor "
+             "inhibitory, and what compares these cannot be asked")
     add("--tau-m", type=float, default=lif.tau_m, metavar="MS", help="membrane time constant")
     add("--tau-s", type=float, default=lif.tau_s, metavar="MS",
         help="synaptic time constant: tau-m, or half of it")
@@ -112,6 +115,10 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         type=float, metavar="RATE")
     add("--jitter", "largest SD of the noise on the input spike times of a training trial",
         type=float, metavar="MS")
+    add("--early-weight", "weight of early decisions in the loss, 0 for no reward", type=float,
+        metavar="WEIGHT")
+    add("--activity-floor", "fraction of trials in which every neuron should spike at least, else "
+        "its excitation grows", type=float, metavar="FRACTION")
     add("--distortion", "random rotations, scalings, shears, shifts and bends of training images, "
         "1 for what handwriting bears", type=float, metavar="STRENGTH")
     group.add_argument(
@@ -212,7 +219,7 @@ def begin(options: argparse.Namespace, device: torch.device) -> tuple[Stimuli, R
     stimuli = load_stimuli(options.data, code, getattr(options, "classes", None))
     layer_sizes = [stimuli.n_inputs, *options.hidden, len(stimuli.classes)]
     network = Network.draw(layer_sizes, lif, options.excitatory, options.seed,
-                           choose_initialization(options, stimuli)).to(device)
+                           choose_initialization(options, stimuli), not options.no_dale).to(device)
     n_weights = sum(weights.numel() for weights in network.parameters())
     sizes = ", ".join(f"{(stimuli.split == part).sum():,} {part}" for part in SPLITS)
     print(f"{stimuli.name}: {sizes}; network {'-'.join(map(str, layer_sizes))}, "

@@ -14,6 +14,7 @@ from ephys_snn.errors import InputError
 
 EXCITATORY = "excitatory"
 INHIBITORY = "inhibitory"
+UNKNOWN = ""  # the type of neurons that need not keep the law
 
 
 def cell_types(n_neurons: int, excitatory: float) -> np.ndarray:

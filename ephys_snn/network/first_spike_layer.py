@@ -20,7 +20,8 @@ class FirstSpikeLayer(torch.nn.Module):
     lif : LIF
         Parameters of the neurons.
     presynaptic_types : array of str, shape (pre,), optional
-        'excitatory' or 'inhibitory', for Dale's law; none for inputs, which may do both.
+        'excitatory' or 'inhibitory', for Dale's law; none for inputs, and '' for neurons, that may
+        do both.
 
     Attributes
     ----------
@@ -51,7 +52,8 @@ class FirstSpikeLayer(torch.nn.Module):
                 raise InputError(
                     f"`presynaptic_types` must name the type of each of the {len(weight)} "
                     f"presynaptic neurons; got {len(presynaptic_types)}")
-            sign = dale.signs(presynaptic_types).to(self.weight)
+            if not (presynaptic_types == dale.UNKNOWN).all():
+                sign = dale.signs(presynaptic_types).to(self.weight)
         self.register_buffer("sign", sign)
 
     @classmethod
@@ -74,7 +76,7 @@ class FirstSpikeLayer(torch.nn.Module):
 
     @property
     def presynaptic_types(self) -> np.ndarray | None:
-        """'excitatory' or 'inhibitory' for each presynaptic neuron (pre,); None for inputs."""
+        """'excitatory' or 'inhibitory' for each presynaptic neuron (pre,); None without the law."""
         return None if self.sign is None else dale.types_of(self.sign)
 
     def forward(self, times: torch.Tensor, t_stop: torch.Tensor | None = None,

@@ -42,6 +42,8 @@ class ModelCard:
         Fraction of excitatory neurons in every hidden layer.
     initialization : Initialization
         How the initial weights were drawn.
+    dale_law : bool
+        Whether neurons are excitatory or inhibitory, and stay so.
     untrained_sha256 : str
         Hash of the initial weights.
     data : TrainingData
@@ -74,6 +76,7 @@ class ModelCard:
     encoding: dict[str, float | str] | None = None
     classes: tuple[str, ...] | None = None
     training: dict[str, float | bool] | None = None
+    dale_law: bool = True
     versions: dict[str, str] | None = None
     history: tuple[dict, ...] = ()
     trained: bool = False

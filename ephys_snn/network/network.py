@@ -31,7 +31,8 @@ class Network(torch.nn.Module):
     lif : LIF
         Parameters of all neurons.
     cell_types : sequence of array of str
-        'excitatory' or 'inhibitory' for the neurons of each hidden layer, excitatory ones first.
+        'excitatory' or 'inhibitory' for the neurons of each hidden layer, excitatory ones first;
+        '' for those that need not obey Dale's law.
     card : ModelCard
         How the network came about.
 
@@ -75,6 +76,7 @@ class Network(torch.nn.Module):
         excitatory: float = 0.75,
         seed: int = 0,
         initialization: Initialization = Initialization(),
+        dale_law: bool = True,
     ) -> "Network":
         """Draw an untrained network.
 
@@ -90,6 +92,9 @@ class Network(torch.nn.Module):
             The same seed gives the same weights.
         initialization : Initialization
             How weights are drawn.
+        dale_law : bool
+            Whether neurons keep the type of their initial weights. Without the law the weights are
+            the same, but free to change their signs, and nothing is excitatory or inhibitory.
 
         Raises
         ------
@@ -104,8 +109,10 @@ class Network(torch.nn.Module):
         types = [None, *(dale.cell_types(size, excitatory) for size in sizes[1:-1])]
         layers = [FirstSpikeLayer.draw(pre, post, lif, presynaptic, initialization, rng)
                   for pre, post, presynaptic in zip(sizes, sizes[1:], types, strict=False)]
-        network = cls([layer.weight for layer in layers], lif, types[1:])
-        network.card = ModelCard(int(seed), float(excitatory), initialization, network.sha256())
+        kept = [each if dale_law else np.full(len(each), dale.UNKNOWN) for each in types[1:]]
+        network = cls([layer.weight for layer in layers], lif, kept)
+        network.card = ModelCard(int(seed), float(excitatory), initialization, network.sha256(),
+                                 dale_law=dale_law)
         return network
 
     @property
@@ -120,8 +127,9 @@ class Network(torch.nn.Module):
 
     @property
     def cell_types(self) -> list[np.ndarray]:
-        """'excitatory' or 'inhibitory' for the neurons of each hidden layer."""
-        return [layer.presynaptic_types for layer in self.layers[1:]]
+        """'excitatory' or 'inhibitory' for the neurons of each hidden layer; '' without the law."""
+        return [np.full(len(layer.weight), dale.UNKNOWN) if layer.presynaptic_types is None
+                else layer.presynaptic_types for layer in self.layers[1:]]
 
     @property
     def layer_sizes(self) -> list[int]:
@@ -211,7 +219,7 @@ class Network(torch.nn.Module):
         if None in (*drawn_by, card.untrained_sha256):
             raise InputError("the untrained network cannot be redrawn: the model does not say how "
                              "its weights were initialized")
-        network = Network.draw(self.layer_sizes, self.lif, *drawn_by)
+        network = Network.draw(self.layer_sizes, self.lif, *drawn_by, dale_law=card.dale_law)
         if network.sha256() != card.untrained_sha256:
             raise InputError(
                 f"the untrained network cannot be redrawn: seed {card.seed} gives other weights "

@@ -227,6 +227,9 @@ def _units_of_area(target: Target, reference: Reference, area: str, rng: np.rand
             raise InputError(f"'{target.words}': {area} has the units 0-{len(types) - 1}")
         chosen &= np.isin(np.arange(len(types)), target.units)
     if target.pathway is not None:
+        if EXCITATORY not in types:
+            raise NoUnits(f"'{target.words}': structural pathways are made of excitatory units, "
+                          f"and {area} has none")
         chosen &= reference.pathway(area, target.pathway, target.k)
     if target.functional is not None:
         chosen &= reference.functional_pathway(area, target.functional)

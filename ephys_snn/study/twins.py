@@ -79,15 +79,17 @@ def judge_learning(recording: Recording, twin: Recording) -> Verdict:
     The interval is over the stimuli, which both were shown in one order.
     """
     violations = dale_violations(recording)
+    has_law = bool({"excitatory", "inhibitory"} & set(recording.units.cell_type.tolist()))
     if not np.array_equal(recording.trials.label, twin.trials.label):
         return Verdict(Judgement.NOT_COMPUTABLE, "the twin was shown other stimuli")
     better = _is_correct(recording).astype(float) - _is_correct(twin)
     low, high = mean_interval(better)
-    lawful = Judgement.FAILS if violations else Judgement.HOLDS
+    lawful = Judgement.FAILS if violations or not has_law else Judgement.HOLDS
+    law = f"{violations} synapses against Dale's law" if has_law else \
+        "neurons are neither excitatory nor inhibitory"
     return Verdict(Judgement.of_all(Judgement.of(low, high), lawful),
                    f"{decision_accuracy(recording)} correct, at {better.mean():.1%} [{low:.1%}, "
-                   f"{high:.1%}] of the stimuli more than untrained; {violations} synapses against "
-                   "Dale's law")
+                   f"{high:.1%}] of the stimuli more than untrained; {law}")
 
 
 def twin_differences(trained: Mapping[str, pd.DataFrame], untrained: Mapping[str, pd.DataFrame]

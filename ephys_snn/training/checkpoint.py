@@ -7,7 +7,7 @@ to the same weights, bit for bit, as one that was never interrupted (on the same
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ import torch
 from ephys_snn.errors import InputError
 from ephys_snn.network import ModelContent, load_model, save_model
 from ephys_snn.training import distributed
-from ephys_snn.training.run import Run, set_weights
+from ephys_snn.training.run import Run, Settings, set_weights
 
 # What may differ between a run and its continuation: where the data are, not what they are.
 FREE = {"versions", "history", "trained", "data.name", "data.source", "data.path"}
@@ -79,7 +79,10 @@ def restore(path: str | Path, run: Run) -> None:
 def _check_same(path: str | Path, content: ModelContent, run: Run) -> None:
     """Fail unless a checkpoint is of a run of the same network, data and settings."""
     network = run.network
-    stored = _describe(content)
+    # What a file does not know was no choice when it was written, and is what it was then.
+    defaults = {f"training.{one.name}": one.default for one in fields(Settings)
+                if one.default is not MISSING}
+    stored = defaults | _describe(content)
     wanted = _describe(ModelContent(network.weights, network.lif, network.cell_types, network.card))
     way_out = "give the options that run was started with, or another name to a new one"
     if stored.get("data.sha256") != wanted.get("data.sha256"):

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import torch
 
-from ephys_snn.network import EXCITATORY, INHIBITORY, Network
+from ephys_snn.network import EXCITATORY, INHIBITORY, UNKNOWN, Network
 from ephys_snn.stimuli import Stimuli, augment
 from ephys_snn.training import distributed
 from ephys_snn.training.evaluation import EVALUATION_BATCH, evaluate
@@ -23,7 +23,7 @@ def describe_network(network: Network) -> str:
     weights = [None, *network.weights]
     for area, size, cells, onto in zip(network.areas, network.layer_sizes, types, weights,
                                        strict=True):
-        counts = ["", ""] if cells is None else [
+        counts = ["", ""] if cells is None or UNKNOWN in cells else [
             f"{(cells == kind).sum():,}" for kind in (EXCITATORY, INHIBITORY)]
         n_weights = "" if onto is None else f"{onto.numel():,}"
         lines.append(f"{area:<10}{size:>9,}{counts[0]:>12}{counts[1]:>12}{n_weights:>12}")

@@ -9,7 +9,7 @@ import torch
 from ephys_snn.network import Network
 from ephys_snn.pulse_packets import shortest_halves
 from ephys_snn.training import distributed
-from ephys_snn.training.loss import first_spike_loss
+from ephys_snn.training.loss import EARLY_WEIGHT, first_spike_loss
 
 EVALUATION_BATCH = 500
 
@@ -133,7 +133,8 @@ class TrialCounts:
         )
 
 
-def evaluate(network: Network, times: np.ndarray, labels: np.ndarray) -> Evaluation:
+def evaluate(network: Network, times: np.ndarray, labels: np.ndarray,
+             early_weight: float = EARLY_WEIGHT) -> Evaluation:
     """How a network does; processes that train together share the work.
 
     Parameters
@@ -142,6 +143,8 @@ def evaluate(network: Network, times: np.ndarray, labels: np.ndarray) -> Evaluat
         Input spike times in ms.
     labels : numpy.ndarray of int64, shape (n,)
         The right classes.
+    early_weight : float
+        Of the loss (`first_spike_loss`).
     """
     counts = TrialCounts.empty(network)
     widths = torch.zeros(len(network.weights), 2, dtype=torch.float64)
@@ -152,7 +155,7 @@ def evaluate(network: Network, times: np.ndarray, labels: np.ndarray) -> Evaluat
             given = torch.as_tensor(times[batch]).to(network.weights[0])
             layers = network(given)
             target = torch.as_tensor(labels[batch], device=given.device)
-            losses = first_spike_loss(layers[-1], target, network.lif.tau_s)
+            losses = first_spike_loss(layers[-1], target, network.lif.tau_s, early_weight)
             counts += TrialCounts.of(losses, layers, target)
             widths += packet_widths([given, *layers])
     distributed.sum_(counts.sums, widths)

@@ -64,7 +64,7 @@ def excite_silent_(
         return weights.add_(growth) if sign is None else weights.addcmul_(sign.clamp(min=0), growth)
 
 
-def limit_net_excitation_(weights: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
+def limit_net_excitation_(weights: torch.Tensor, sign: torch.Tensor | None) -> torch.Tensor:
     """Lower net weights towards c_j <= `LARGEST_MEAN_FRACTION`, in place; return the weights.
 
     One call takes away the excess over what the present power allows. Dale's law clamps some of
@@ -75,9 +75,10 @@ def limit_net_excitation_(weights: torch.Tensor, sign: torch.Tensor) -> torch.Te
     Parameters
     ----------
     weights : torch.Tensor, shape (pre, post)
-        Weights onto the neurons, which obey Dale's law.
-    sign : torch.Tensor, shape (pre, 1)
-        +1 for excitatory presynaptic neurons, −1 for inhibitory.
+        Weights onto the neurons.
+    sign : torch.Tensor, shape (pre, 1), or None
+        +1 for excitatory presynaptic neurons, −1 for inhibitory, whose Dale's law is kept; None
+        where they need not keep it.
     """
     with torch.no_grad():
         largest_ratio = (LARGEST_MEAN_FRACTION * len(weights)) ** 0.5
@@ -87,4 +88,4 @@ def limit_net_excitation_(weights: torch.Tensor, sign: torch.Tensor) -> torch.Te
             return weights
         exciting = weights > 0
         weights.sub_(exciting * (excess / exciting.sum(dim=0).clamp(min=1)))
-        return project_(weights, sign)
+        return weights if sign is None else project_(weights, sign)

@@ -5,7 +5,9 @@ Of a trial with output spike times T_k and class y (Göltz et al. 2021), times i
 .. math::
 
     L = \log \sum_k e^{-T_k/\xi} + T_y/\xi + \alpha\, e^{T_y/\beta},
-    \qquad \xi = 0.1,\ \alpha = 0.005,\ \beta = 1 .
+    \qquad \xi = 0.1,\ \beta = 1,
+
+and the weight α of early decisions 0.005 unless said.
 
 References
 ----------
@@ -14,12 +16,14 @@ Göltz et al., Nat. Mach. Intell. 3, 823 (2021), doi:10.1038/s42256-021-00388-x.
 
 import torch
 
-XI, ALPHA, BETA = 0.1, 0.005, 1.0
+XI, BETA = 0.1, 1.0
+EARLY_WEIGHT = 0.005  # α
 # A silent output neuron counts as one that spikes this many time constants after time 0.
 SILENT_OUTPUT = 6.0
 
 
-def first_spike_loss(output_times: torch.Tensor, labels: torch.Tensor, tau: float) -> torch.Tensor:
+def first_spike_loss(output_times: torch.Tensor, labels: torch.Tensor, tau: float,
+                     early_weight: float = EARLY_WEIGHT) -> torch.Tensor:
     """Loss of each trial: the right output neuron is to spike before the others, and early.
 
     Parameters
@@ -30,6 +34,8 @@ def first_spike_loss(output_times: torch.Tensor, labels: torch.Tensor, tau: floa
         The right class.
     tau : float
         Time constant in ms.
+    early_weight : float
+        α, by which early decisions are rewarded; 0 for not at all.
 
     Returns
     -------
@@ -39,4 +45,5 @@ def first_spike_loss(output_times: torch.Tensor, labels: torch.Tensor, tau: floa
     times = output_times / tau
     times = torch.where(torch.isinf(times), SILENT_OUTPUT, times)
     right = times.gather(1, labels[:, None])[:, 0]
-    return torch.logsumexp(-times / XI, dim=1) + right / XI + ALPHA * torch.exp(right / BETA)
+    return torch.logsumexp(-times / XI, dim=1) + right / XI \
+        + early_weight * torch.exp(right / BETA)

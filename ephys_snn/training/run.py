@@ -12,6 +12,7 @@ from ephys_snn.errors import InputError
 from ephys_snn.network import EXCITATORY, INHIBITORY, ModelCard, Network, TrainingData
 from ephys_snn.stimuli import Stimuli
 from ephys_snn.training.evaluation import Evaluation, TrialCounts
+from ephys_snn.training.loss import EARLY_WEIGHT
 
 # Steps of the input weights relative to those of other layers: most inputs of an image spike at the
 # same time, and what moves all of them moves every neuron of the first layer at once.
@@ -46,6 +47,8 @@ class Settings:
         trial; each trial's is drawn evenly from 0 on.
     distortion : float
         Strength of the random distortions of training images (see `stimuli.augment`); 0 for none.
+    early_weight : float
+        Weight of early decisions in the loss (see `first_spike_loss`); 0 for no reward.
     activity_floor : float
         Fraction of trials in which every neuron should spike at least before they end.
     balance_classes : bool
@@ -70,6 +73,7 @@ class Settings:
     weight_decay: float = 0.005
     jitter: float = 1.0
     distortion: float = 0.0
+    early_weight: float = EARLY_WEIGHT
     activity_floor: float = 0.1
     balance_classes: bool = False
     include_validation: bool = False
@@ -88,6 +92,8 @@ class Settings:
                              f"below 1; got {self.weight_decay:g}")
         if not 0 <= self.distortion <= 5:
             raise InputError(f"`distortion` must lie between 0 and 5; got {self.distortion:g}")
+        if not 0 <= self.early_weight < math.inf:
+            raise InputError(f"`early_weight` must be at least 0; got {self.early_weight:g}")
         for name in ("warm_up", "activity_floor"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"`{name}` must be at least 0 and below 1; "

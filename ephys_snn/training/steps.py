@@ -44,7 +44,7 @@ from ephys_snn.stimuli import Stimuli, augment
 from ephys_snn.training import distributed, trial_end
 from ephys_snn.training.evaluation import TrialCounts, evaluate
 from ephys_snn.training.homeostasis import excite_silent_, limit_net_excitation_
-from ephys_snn.training.loss import first_spike_loss
+from ephys_snn.training.loss import EARLY_WEIGHT, first_spike_loss
 from ephys_snn.training.run import Run, Settings, learning_rate, record_epoch, restore_best, start
 
 # Smallest slope of the membrane at threshold that gradients see, in θ/τ; a synchronous volley of
@@ -123,7 +123,7 @@ def training_steps(run: Run, stimuli: Stimuli) -> Iterator[StepDone | EpochDone]
             run.counts += counts
             yield StepDone(counts)
         run.epoch, run.order, run.position = run.epoch + 1, None, 0
-        validated = evaluate(run.network, *validation)
+        validated = evaluate(run.network, *validation, run.settings.early_weight)
         yield EpochDone(record_epoch(run, run.counts.evaluation(), validated))
 
 
@@ -184,7 +184,8 @@ def step(
     Diverged
         If the loss or the weights are not finite any more.
     """
-    counts, t_stop = compute_gradients(run.network, times, labels, largest_t_stop, class_weights)
+    counts, t_stop = compute_gradients(run.network, times, labels, largest_t_stop, class_weights,
+                                       run.settings.early_weight)
     if counts.n_trials:
         _check_finite(run, "the loss", counts.parts[0])
         for weights in run.network.weights:
@@ -202,11 +203,12 @@ def compute_gradients(
     labels: torch.Tensor,
     largest_t_stop: torch.Tensor,
     class_weights: torch.Tensor | None = None,
+    early_weight: float = EARLY_WEIGHT,
 ) -> tuple[TrialCounts, torch.Tensor]:
     """Leave the gradients of the mean loss of a joint batch in the weights, and count its trials.
 
-    Parameters and what is returned are those of `step`. Each process computes the sums over its own
-    trials.
+    Parameters and what is returned are those of `step`; `early_weight` is that of the loss. Each
+    process computes the sums over its own trials.
     """
     mine = distributed.own_trials(len(labels))
     device = network.weights[0].device
@@ -215,7 +217,8 @@ def compute_gradients(
     t_stop = trial_end.find_t_stop(layers[-1], labels, network.lif.tau_s)
     finished = t_stop <= largest_t_stop
     # Gradients of hidden spikes at t_stop or later vanish with the output spikes that are censored.
-    losses = first_spike_loss(censor(layers[-1], t_stop), labels, network.lif.tau_s)
+    losses = first_spike_loss(censor(layers[-1], t_stop), labels, network.lif.tau_s,
+                              early_weight)
     weighted = losses if class_weights is None else losses * class_weights.to(losses)[labels]
     for weights in network.weights:
         weights.grad = None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ephys_snn.errors import InputError
-from ephys_snn.network import dale
+from ephys_snn.network import Network, dale
 
 
 def test_three_of_four_neurons_are_excitatory_and_come_first():
@@ -53,3 +53,20 @@ def test_a_weight_of_the_wrong_sign_disobeys():
     assert dale.obeys(weights, sign)
     weights[3, 1] = 1e-9
     assert not dale.obeys(weights, sign)
+
+
+def test_without_the_law_the_same_weights_may_change_their_signs(tmp_path):
+    kept, free = (Network.draw([6, 8, 8, 2], seed=4, dale_law=law) for law in (True, False))
+    for one, other in zip(kept.weights, free.weights, strict=True):
+        assert torch.equal(one, other)
+    assert [types.tolist() for types in free.cell_types] == [[""] * 8] * 2
+    with torch.no_grad():
+        free.weights[1].neg_()
+    changed = free.weights[1].clone()
+    assert torch.equal(free.apply_dale_().weights[1], changed)
+    free.save(tmp_path / "free.pt")
+    again = Network.load(tmp_path / "free.pt")
+    assert torch.equal(again.weights[1], changed) and not again.card.dale_law
+    assert again.signs[1] is None and again.cell_types[0].tolist() == [""] * 8
+    assert torch.equal(again.untrained().weights[1], kept.weights[1])
+    assert again.untrained().signs[1] is None

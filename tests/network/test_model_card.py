@@ -28,7 +28,8 @@ def test_plain_values_are_those_that_files_hold():
     assert values["initialization"] == {"net_weight": 12.0, "net_weight_cv": 0.4, "in_degree": 5,
                                         "spiking_inputs": 80.5}
     assert values["remark"] == [1] and "other" not in values
-    assert ModelCard(seed=1).to_dictionary() == {"seed": 1, "history": [], "trained": False}
+    assert ModelCard(seed=1).to_dictionary() == {
+        "seed": 1, "dale_law": True, "history": [], "trained": False}
 
 
 def test_what_a_card_does_not_know_is_kept():

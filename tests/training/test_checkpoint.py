@@ -325,7 +325,7 @@ def test_numbers_that_are_none_stop_with_a_line_and_the_best_weights(
     def spoil():
         if what == "loss":
             monkeypatch.setattr(steps, "first_spike_loss",
-                                lambda times, labels, tau: times.sum(dim=1) * np.nan)
+                                lambda times, *other: times.sum(dim=1) * np.nan)
         else:
             monkeypatch.setattr(steps, "centralize_", lambda gradient: gradient.mul_(np.inf))
 

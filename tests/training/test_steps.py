@@ -23,7 +23,7 @@ from ephys_snn.training import (
     train,
     training_steps,
 )
-from ephys_snn.training.steps import centralize_
+from ephys_snn.training.steps import centralize_, compute_gradients
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -58,6 +58,21 @@ def test_the_loss_is_the_definition():
                     + scaled[label] / 0.1 + 0.005 * math.exp(scaled[label]))
         loss = first_spike_loss(times[[trial]], torch.tensor([label]), tau=10.0)
         assert loss.item() == pytest.approx(expected, rel=1e-12)
+        plain = first_spike_loss(times[[trial]], torch.tensor([label]), 10.0, early_weight=0.0)
+        assert (loss - plain).item() == pytest.approx(0.005 * math.exp(scaled[label]))
+
+
+def test_the_weight_of_early_decisions_reaches_the_gradient(thirds):
+    times, labels = (torch.as_tensor(part[:20]) for part in thirds.part("train"))
+    gradients = []
+    for early_weight in (0.0, 1.0):
+        network = Network.draw([30, 20, 3], seed=1)
+        compute_gradients(network, times.float(), labels, torch.full((20,), math.inf),
+                          early_weight=early_weight)
+        gradients.append(network.weights[-1].grad.clone())
+    # The reward alone pulls the right output forward: excitation onto it grows.
+    pulled = (gradients[1] - gradients[0])[:15]
+    assert pulled.sum() < 0
 
 
 def test_silent_outputs_leave_loss_and_gradient_finite():
