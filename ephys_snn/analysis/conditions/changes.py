@@ -36,7 +36,7 @@ class Change(NamedTuple):
         95 % interval of the change.
     p_value : float
         Two-sided, of no change.
-    n_trials, n_control_trials : int
+    n_trials, n_trials_control : int
         Trials of the condition and of the control that were compared.
     paired : bool
         By stimulus.
@@ -51,7 +51,7 @@ class Change(NamedTuple):
     high: float
     p_value: float
     n_trials: int
-    n_control_trials: int
+    n_trials_control: int
     paired: bool
     note: str
 

@@ -32,7 +32,7 @@ from ephys_snn.cli import Progress, no_progress
 from ephys_snn.recording import Recording, ResponseWindows
 
 CHANGE_COLUMNS = ("value", "control_value", "change", "low", "high", "p_value", "q_value",
-                  "n_trials", "n_control_trials", "paired", "note")
+                  "n_trials", "n_trials_control", "paired", "note")
 COLUMNS = ("condition", "control", "area", "cell_type", "measure", "n_units", "n_units_used",
            *CHANGE_COLUMNS)
 DECISION_COLUMNS = ("condition", "control", "class", "measure", *CHANGE_COLUMNS)

@@ -128,7 +128,7 @@ class Contrast(NamedTuple):
         Stimuli of a paired comparison weigh alike. Neighbourhoods of n trials of the condition and
         m of the control weigh n m / (n + m), which is best where all have the same change (Mantel &
         Haenszel 1959, doi:10.1093/jnci/22.4.719). The weights of the trials of the condition add
-        up to 1, those of the control to -1, and so they do within every stratum.
+        up to 1, those of the control to -1, and within every stratum they cancel.
         """
         n, m = self.counts
         of_stratum = np.ones(len(n)) if self.paired else n * m / (n + m)
@@ -152,16 +152,17 @@ class Contrast(NamedTuple):
         the control of the same kind and about the same time, by kind. At most `most` pairs, every
         class in proportion.
         """
-        alike = self.kind
         places = [np.flatnonzero(of) for of in (self.is_condition, ~self.is_condition)]
-        smaller = np.minimum(*(np.bincount(alike[of], minlength=alike.max() + 1) for of in places))
+        smaller = np.minimum(*(np.bincount(self.kind[of], minlength=self.kind.max() + 1)
+                               for of in places))
         drawn = []
         for place in places:
             shuffled = rng.permutation(place)
-            shuffled = shuffled[np.argsort(alike[shuffled], kind="stable")]
-            rank = np.arange(len(place)) - np.searchsorted(alike[shuffled], alike[shuffled])
-            chosen = np.sort(shuffled[rank < smaller[alike[shuffled]]])
-            drawn.append(chosen[np.argsort(alike[chosen], kind="stable")])
+            shuffled = shuffled[np.argsort(self.kind[shuffled], kind="stable")]
+            of_kind = self.kind[shuffled]
+            rank = np.arange(len(place)) - np.searchsorted(of_kind, of_kind)
+            chosen = np.sort(shuffled[rank < smaller[of_kind]])
+            drawn.append(chosen[np.argsort(self.kind[chosen], kind="stable")])
         pairs = np.stack(drawn)
         return pairs if pairs.shape[1] <= most else pairs[:, proportional_trials(
             self.code[pairs[0]], most, rng)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +13,13 @@ from matplotlib.lines import Line2D
 from ephys_snn.analysis.conditions.comparison import Comparison
 from ephys_snn.analysis.conditions.decisions import MEASURES as DECISION_MEASURES
 from ephys_snn.analysis.statistics import SIGNIFICANT_Q
-from ephys_snn.analysis.style import CONTROL_COLOR, cell_type_color, figure_style, new_figure
+from ephys_snn.analysis.style import (
+    CONTROL_COLOR,
+    NULL_COLOR,
+    cell_type_color,
+    figure_style,
+    new_figure,
+)
 
 PANELS = {  # measure: title, unit
     "active_fraction": ("Active units", "fraction"),
@@ -27,6 +35,7 @@ DECISION_PANELS = {"accuracy": "right decisions", "undecided": "trials without d
                    "decision_ms": "decision time (ms)"}
 MOST_CONDITIONS = 5  # that a figure shows beside each other
 ALONE_COLUMNS = 4  # of panels, where there is one condition
+LEGEND_COLUMNS = 6
 DODGE = 0.18  # between the cell types of an area, of the distance between areas
 CONDITION_COLOR = "#D55E00"
 
@@ -46,7 +55,7 @@ def plot_conditions(comparison: Comparison, areas: tuple[str, ...], title: str) 
     shape = (-(-len(PANELS) // ALONE_COLUMNS), ALONE_COLUMNS) if alone else \
         (len(PANELS), len(others))
     with figure_style():
-        figure = new_figure(max(6.0, 2.9 * shape[1]), 1.0 + (1.9 if alone else 1.3) * shape[0])
+        figure = new_figure(max(7.0, 2.9 * shape[1]), 1.0 + (1.9 if alone else 1.3) * shape[0])
         axes = figure.subplots(*shape, sharex=True, sharey=False if alone else "row", squeeze=False)
         table = comparison.table
         for column, other in enumerate(others):
@@ -70,6 +79,9 @@ def _draw_changes(axis: Axes, rows: pd.DataFrame, areas: tuple[str, ...]) -> Non
     axis.axhline(0, color=CONTROL_COLOR, linewidth=0.8)
     for area, of_area in rows.groupby("area"):
         of_area = of_area[of_area["change"].notna()]
+        if of_area.empty:
+            axis.text(areas.index(area), 0.05, "n/a", transform=axis.get_xaxis_transform(),
+                      ha="center", color=NULL_COLOR)
         for place, row in enumerate(of_area.itertuples()):
             x = areas.index(area) + DODGE * (place - (len(of_area) - 1) / 2)
             color = cell_type_color(row.cell_type)
@@ -80,9 +92,6 @@ def _draw_changes(axis: Axes, rows: pd.DataFrame, areas: tuple[str, ...]) -> Non
     axis.set_xticks(range(len(areas)), [area or "(none)" for area in areas], rotation=40,
                     ha="right", rotation_mode="anchor")
     axis.set_xlim(-0.6, len(areas) - 0.4)
-    if rows["change"].isna().all():
-        axis.text(0.5, 0.6, "not computable", transform=axis.transAxes, ha="center",
-                  color=CONTROL_COLOR)
 
 
 def plot_decisions(comparison: Comparison, title: str) -> Figure:
@@ -112,7 +121,8 @@ def plot_decisions(comparison: Comparison, title: str) -> Figure:
 def _draw_decisions(axis: Axes, rows: pd.DataFrame, classes: list[str]) -> None:
     for row in rows[rows["change"].notna()].itertuples():
         x = classes.index(row[rows.columns.get_loc("class") + 1])
-        axis.plot([x, x], [row.control_value + row.low, row.control_value + row.high],
+        interval = row.control_value + np.array([row.low, row.high])
+        axis.plot([x, x], interval if row.measure == "decision_ms" else interval.clip(0, 1),
                   color=CONDITION_COLOR, linewidth=1.0)
         axis.plot(x, row.control_value, "_", color=CONTROL_COLOR, markersize=9, markeredgewidth=2)
         axis.plot(x, row.value, "o", color=CONDITION_COLOR, markersize=4.5,
@@ -132,7 +142,8 @@ def _finish(figure: Figure, axes: np.ndarray, comparison: Comparison, others: tu
         Line2D([], [], color=CONTROL_COLOR, marker="o", linestyle="", label=label,
                markerfacecolor=color) for label, color in (
                    (f"q < {SIGNIFICANT_Q:g}", CONTROL_COLOR), ("no change found", "white")))]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside lower center",
+                  ncols=min(len(handles), LEGEND_COLUMNS))
 
 
 def _cell_type_handles(table: pd.DataFrame) -> list[Line2D]:
@@ -140,5 +151,6 @@ def _cell_type_handles(table: pd.DataFrame) -> list[Line2D]:
             for cell_type in dict.fromkeys(table["cell_type"])]
 
 
-def _short(name: str, width: int = 30) -> str:
-    return name if len(name) <= width else f"{name[:width - 1]}…"
+def _short(name: str) -> str:
+    """The words of a condition in two lines at most."""
+    return "\n".join(wrap(name, 26, max_lines=2, placeholder=" …"))

@@ -99,7 +99,7 @@ def _unit_change(means: np.ndarray, interval: tuple[float, float], p_value: floa
             "not computable: all labels give the same gain" if n_units else
             f"not computable: no unit is active in {MIN_ACTIVE_TRIALS} trials of both conditions",
             pairs.paired), n_units
-    note = f"fewer than {MIN_SAMPLE} pairs of trials: no interval" if np.isnan(interval[0]) else ""
+    note = "too few pairs of trials: no interval" if np.isnan(interval[0]) else ""
     n_pairs = len(pairs.code)
     change = Change(*map(float, (*means, means[0] - means[1], *interval, p_value)),
                     n_pairs, n_pairs, pairs.paired, note)
@@ -154,14 +154,14 @@ def _difference(means: np.ndarray) -> np.ndarray:
 
 def _jackknife(pairs: PairedTrials, members: np.ndarray, used: np.ndarray, change: np.ndarray,
                rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(measure, group) float, ends of the interval of the change."""
+    """(measure, group) float, ends of the interval of the change; nan where pairs are too few."""
     n_groups = min(N_GROUPS, len(np.unique(pairs.unit)))
-    if n_groups < MIN_SAMPLE:
-        return np.full((2, *change.shape), np.nan)
     deleted, without = _deal(pairs.unit, pairs.code, n_groups, rng), []
     for group in range(n_groups):
         rest = pairs.part(deleted != group)
         class_counts = np.bincount(rest.code)
+        if n_groups < MIN_SAMPLE or np.count_nonzero(class_counts) < 2:
+            return np.full((2, *change.shape), np.nan)
         without.append(_difference(_means(_active_counts(rest, class_counts), class_counts,
                                           members, used)))
     squares = np.square(np.array(without) - np.mean(without, axis=0)).sum(axis=0)

@@ -11,6 +11,7 @@ from ephys_snn.analysis.conditions.words import CAPTIONS, findings, limits, summ
 from ephys_snn.analysis.control import add_condition_options
 from ephys_snn.analysis.pipeline import Options, Pipeline, StudyColumns
 from ephys_snn.analysis.results import PipelineResult
+from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.analysis.words import name_of
 from ephys_snn.cli import number, progress_bar
 from ephys_snn.recording import PERTURBATION, Recording, ResponseWindows
@@ -62,7 +63,8 @@ def analyse(recording: Recording, windows: ResponseWindows, args: argparse.Names
                 "information": "jackknife over groups of pairs of trials",
                 "decoding": "Agresti & Min, of pairs of trials"}},
         summary=summarise(comparison),
-        warnings=limits(recording, windows, comparison, args.shift_labels))
+        warnings=limits(recording, windows, comparison,
+                        Relabelling(args.block_trials, args.shift_labels)))
 
 
 def _draw(recording: Recording, windows: ResponseWindows, comparison: Comparison) -> dict:

@@ -10,6 +10,7 @@ import pandas as pd
 from ephys_snn.analysis.conditions.comparison import Comparison
 from ephys_snn.analysis.conditions.decisions import ALL
 from ephys_snn.analysis.statistics import SIGNIFICANT_Q
+from ephys_snn.analysis.surrogates import Relabelling
 from ephys_snn.analysis.words import areas_in_no_order, trials_left_out
 from ephys_snn.errors import listed
 from ephys_snn.recording import Recording, ResponseWindows, label_order
@@ -99,7 +100,9 @@ def summarise(comparison: Comparison) -> list[str]:
             rows = table[(table["condition"] == other) & table["p_value"].notna()]
             if "cell_type" in rows:
                 rows = rows[rows["cell_type"] == "all"]
-            for measure, of_measure in rows.groupby("measure", sort=False):
+            # As many active units as active fraction: one test, said once.
+            for measure, of_measure in rows[rows["measure"] != "active_units"].groupby(
+                    "measure", sort=False):
                 if (of_measure["q_value"] < SIGNIFICANT_Q).any():
                     said.append(f"  {MEASURES[measure][0]}: {_changes(of_measure, place)}")
                 else:
@@ -124,15 +127,18 @@ def _changes(rows: pd.DataFrame, place: str) -> str:
 
 
 def limits(recording: Recording, windows: ResponseWindows, comparison: Comparison,
-           shift_labels: bool) -> list[str]:
+           relabelling: Relabelling) -> list[str]:
     """What limits the results, and what could not be computed."""
     said = trials_left_out(windows)
     said += _selection(windows, comparison) + _order(windows, comparison)
     said += _windows_differ(windows, comparison.decisions) + _notes(comparison.table)
     said += areas_in_no_order(recording)
-    if shift_labels:
+    if relabelling.shift:
         said.append("conditions change places among trials that are compared with each other, so "
                     "--shift-labels changes nothing here (--block-trials shortens neighbourhoods)")
+    if relabelling.block_trials > 1 and any(of.paired for of in comparison.contrasts.values()):
+        said.append("conditions that are paired by stimulus are compared all along the session, so "
+                    "--block-trials changes nothing there")
     return said
 
 

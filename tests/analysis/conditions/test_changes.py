@@ -36,7 +36,7 @@ def test_a_change_is_the_weighted_mean_of_changes_within_strata():
     value, control = np.average(of_strata, axis=0, weights=weights)
     assert (found.value, found.control_value) == pytest.approx((value, control))
     assert found.change == pytest.approx(value - control)
-    assert (found.n_trials, found.n_control_trials) == (11, 9)
+    assert (found.n_trials, found.n_trials_control) == (11, 9)
 
 
 @pytest.mark.parametrize("paired", [False, True])
@@ -73,7 +73,7 @@ def test_trials_without_a_value_go_and_their_stratum_with_them():
     values[:10:2] = np.nan  # the condition has no value in the first stratum
     found = one_change(values, contrast_of(is_condition, stratum), missing="packets")
     rest = one_change(np.arange(10.0, 20), contrast_of(is_condition[10:], np.zeros(10, dtype=int)))
-    assert found[:2] == rest[:2] and (found.n_trials, found.n_control_trials) == (5, 5)
+    assert found[:2] == rest[:2] and (found.n_trials, found.n_trials_control) == (5, 5)
     values[10::2] = np.nan
     nothing = one_change(values, contrast_of(is_condition, stratum), missing="no packets")
     assert nothing.note == "not computable: no packets" and np.isnan(nothing.p_value)

@@ -1,5 +1,7 @@
 """Information of conditions: the same gain as elsewhere, fair at equal numbers, changes found."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,19 @@ def test_more_activity_without_preference_is_no_information():
         assert abs(gain.value) < 0.1 and gain.low < gain.change < gain.high
         false += gain.low > 0 or gain.high < 0
     assert false <= 6
+
+
+def test_of_few_pairs_there_is_no_interval_and_no_warning():
+    rng = np.random.default_rng(5)
+    pairs = pairs_of(rng, 0.5, 0.5, n=20, n_classes=2, n_units=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for kept in (np.arange(40) < 21, np.isin(np.arange(40), [0, 1, 20, 21])):
+            few = pairs.part(kept)
+            few.active[:] = True
+            few.active[:, 0] = False
+            for change in changes(few, rng):
+                assert np.isnan(change.low) and change.note
 
 
 def test_one_class_has_no_information():
