@@ -133,13 +133,16 @@ def _read_tables(folder: Path, scenario: Scenario, options: str) -> pd.DataFrame
     for path in sorted(folder.glob("*.csv")):
         table = pd.read_csv(path)
         rows = table.to_dict("records")
+        # Where classes stand below all of them together, they are families of their own.
+        by_class = table["class"].ne("all") & table["class"].eq("all").any() \
+            if "class" in table else pd.Series(False, table.index)
         for claims in _claims(path.stem, table, scenario):
             claims = claims[claims["value"].notna()]
             column = claims["column"].iloc[0] if len(claims) else ""
             found.append(claims.assign(
                 table=path.stem, row=claims.index,
-                rows=[" ".join(str(rows[i][key]) for key in KINDS if key in table)
-                      for i in claims.index],
+                rows=[" ".join([*(str(rows[i][key]) for key in KINDS if key in table),
+                                *["by class"] * by_class[i]]) for i in claims.index],
                 truth=[NULL if "low" in claims else
                        scenario.claim(path.stem, column, options, rows[i])
                        for i in claims.index]))

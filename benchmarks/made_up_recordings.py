@@ -373,10 +373,11 @@ def laser(rng: np.random.Generator) -> Recording:
     design = replace(DESIGN, n_trials=240)
     label, is_laser = design.labels(rng), rng.permutation(design.n_trials) % 2 == 0
     own = label[:, None] == np.arange(design.shape[1]) % design.n_classes
-    rate = 3 * unit_rates(design, rng) * np.where(own, 2.0, 0.7)
+    # The same units in every recording, so that the change that intervals are to hold is one.
+    rate = 3 * unit_rates(design, np.random.default_rng(0)) * np.where(own, 2.0, 0.7)
     rate = rate * np.where(is_laser[:, None] & (design.area_index == 1), 0.5, 1.0)
     recording = record(design, [poisson(design, rate, rng)], label,
-                       decision=np.full(design.n_trials, 90.0))
+                       decision=rng.uniform(80, 95, design.n_trials))
     trials, wrong = recording.trials, is_laser & (rng.random(design.n_trials) < 0.5)
     return _named(replace(recording, trials=replace(
         trials, decision_label=np.where(wrong, "none", trials.label))), is_laser)
