@@ -212,7 +212,7 @@ def target_units(target: Target, reference: Reference, areas: tuple[str, ...],
     chosen = {area: _units_of_area(target, reference, area, rng) for area in areas}
     chosen = {area: units for area, units in chosen.items() if len(units)}
     if not chosen:
-        raise NoUnits(f"'{target.words}' is no unit of {listed(areas)}")
+        raise NoUnits(f"no unit of {listed(areas)} is in the target")
     return chosen
 
 
@@ -227,9 +227,9 @@ def _units_of_area(target: Target, reference: Reference, area: str, rng: np.rand
             raise InputError(f"'{target.words}': {area} has the units 0-{len(types) - 1}")
         chosen &= np.isin(np.arange(len(types)), target.units)
     if target.pathway is not None:
-        if EXCITATORY not in types:
-            raise NoUnits(f"'{target.words}': structural pathways are made of excitatory units, "
-                          f"and {area} has none")
+        if EXCITATORY not in types and area in reference.areas[1:-1]:
+            raise NoUnits("structural pathways are made of excitatory units, and "
+                          f"{area} has none")
         chosen &= reference.pathway(area, target.pathway, target.k)
     if target.functional is not None:
         chosen &= reference.functional_pathway(area, target.functional)

@@ -120,8 +120,8 @@ def test_functional_pathways_are_more_active_for_their_class(reference):
     "silence layer_1 functional=d": "there is no class 'd'; there are a, b, c",
     "silence input pathway=a": "input has no pathways: these are excitatory units of hidden",
     "silence output pathway=a": "output has no pathways",
-    "silence input inhibitory": "'input inhibitory' is no unit of input",
-    "silence all inhibitory units=0": "'all inhibitory units=0' is no unit of layer_1, layer_2",
+    "silence input inhibitory": "no unit of input is in the target",
+    "silence all inhibitory units=0": "no unit of layer_1, layer_2 is in the target",
     "cut onto input": "no synapses lead onto the input",
     "weights input bits=4": "no synapses lead onto the input",
     "cut input onto layer_2": "synapses lead from an area onto the next one, so the source must "

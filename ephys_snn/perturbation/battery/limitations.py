@@ -34,9 +34,9 @@ def _notes(rows: pd.DataFrame) -> list[str]:
     is_twin = noted["control"].isin([UNTRAINED, UNTRAINED_RANDOM])
     for (experiment, twin, note), these in noted.groupby([noted["experiment"], is_twin, "note"],
                                                          sort=False):
-        which = "" if len(set(these["perturbation"])) == 1 and these["perturbation"].iloc[0] in \
-            note else f" ({listed(these['perturbation'].unique(), most=3)})"
-        said.append(f"{experiment}{', untrained twin' if twin else ''}: {note}{which}")
+        tried = these["perturbation"].unique()
+        said.append(f"{experiment}{', untrained twin' if twin else ''}: {note} "
+                    f"({listed(tried, most=3)})")
     return said
 
 

@@ -109,7 +109,7 @@ def test_without_excitation_nothing_can_be_learned(subject, thirds):
 
 def test_targets_without_units_say_so_once(subject, thirds):
     _, alone = outcomes(subject, thirds, "silence layer_2 pathway=a k=9")
-    assert "is no unit" in alone.row["note"]
+    assert "no unit of layer_2" in alone.row["note"]
 
 
 def test_whoever_stops_has_what_was_done(subject, thirds):
