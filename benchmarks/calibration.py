@@ -142,7 +142,7 @@ def _read_tables(folder: Path, scenario: Scenario, options: str) -> pd.DataFrame
             found.append(claims.assign(
                 table=path.stem, row=claims.index,
                 rows=[" ".join([*(str(rows[i][key]) for key in KINDS if key in table),
-                                *["by class"] * by_class[i]]) for i in claims.index],
+                                *["by class"] * int(by_class[i])]) for i in claims.index],
                 truth=[NULL if "low" in claims else
                        scenario.claim(path.stem, column, options, rows[i])
                        for i in claims.index]))

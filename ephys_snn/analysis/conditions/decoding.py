@@ -84,8 +84,9 @@ def decoding_changes(features: np.ndarray, design: Design) -> list[Change]:
 
     Notes
     -----
-    Measured where conditions are alike, 30 to 120 pairs, with drift, bursts, common gain, repeated
-    stimuli, decisions and unequal conditions: p <= .05 in 4.4 % within and 3.4 % from the control.
+    Measured where conditions are alike (``benchmarks/calibration.py``), with drift, bursts, common
+    gain, repeated stimuli, decisions and unequal conditions: p <= .05 in 4.8 % within and in 3.2 %
+    from the control.
     """
     condition, control = features
     labels, right = design.code[None], []

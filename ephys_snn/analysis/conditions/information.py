@@ -6,7 +6,7 @@ of trials, one of each. Gains are corrected for chance, exactly
 in enough trials of both conditions; under the null, the trials of a pair change conditions, and all
 is computed again. Intervals are those of the jackknife over groups of pairs (Quenouille 1956,
 doi:10.1093/biomet/43.3-4.353), each with its share of every class: they are of other trials, not of
-other units.
+other units. Where there is little information, they are too wide.
 """
 
 from __future__ import annotations
