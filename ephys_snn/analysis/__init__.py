@@ -22,23 +22,26 @@ from ephys_snn.analysis.results import (
 )
 from ephys_snn.analysis.runner import analyse_besides, analysis_parser, results_path, run
 from ephys_snn.analysis.statistics import (
+    MAX_EXACT,
     MIN_SAMPLE,
     difference_interval,
     false_discovery_q,
     mean_interval,
     paired_fraction_interval,
     permutation_p_value,
+    sign_flip_p_value,
     wilson_interval,
 )
 from ephys_snn.analysis.style import cell_type_color, class_colors, figure_style, new_figure
 
-__all__ = ["MIN_SAMPLE", "ONE_RECORDING", "PACKAGES", "Addition", "Pipeline", "PipelineResult",
-           "StudyColumns", "add_compare_option", "add_condition_options", "analyse_besides",
-           "analysis_parser", "cell_type_color", "class_colors", "class_sums", "correct_for_chance",
-           "difference_interval", "false_discovery_q", "figure_style", "information_gain",
-           "mean_interval", "new_figure", "open_control", "paired_fraction_interval",
-           "permutation_p_value", "pipelines", "provenance", "provenance_of", "results_folder",
-           "results_path", "run", "wilson_interval", "write_files", "write_results"]
+__all__ = ["MAX_EXACT", "MIN_SAMPLE", "ONE_RECORDING", "PACKAGES", "Addition", "Pipeline",
+           "PipelineResult", "StudyColumns", "add_compare_option", "add_condition_options",
+           "analyse_besides", "analysis_parser", "cell_type_color", "class_colors", "class_sums",
+           "correct_for_chance", "difference_interval", "false_discovery_q", "figure_style",
+           "information_gain", "mean_interval", "new_figure", "open_control",
+           "paired_fraction_interval", "permutation_p_value", "pipelines", "provenance",
+           "provenance_of", "results_folder", "results_path", "run", "sign_flip_p_value",
+           "wilson_interval", "write_files", "write_results"]
 
 # In the order of the report.
 PACKAGES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from scipy import special, stats
 
 SIGNIFICANT_Q = 0.05
+MAX_EXACT = 20_000  # arrangements that are all tried; of more, as many are drawn
 MIN_SAMPLE = 5  # values; of fewer, nobody can see how they are distributed
 
 
@@ -34,6 +36,36 @@ def permutation_p_value(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     reached = null >= observed - 1e-12 * np.maximum(1.0, np.abs(observed))
     p = (1 + reached.sum(axis=0)) / (1 + len(null))
     return np.where(np.isnan(observed), np.nan, p)
+
+
+def sign_flip_p_value(values: np.ndarray, rng: np.random.Generator, two_sided: bool = True
+                      ) -> float:
+    """p of a mean when the signs of the values are flipped (Fisher's randomization test).
+
+    Exact up to 14 values, and then at least 2^-n, twice that if it is two-sided.
+
+    Parameters
+    ----------
+    values : (n,) float
+        Symmetric about 0 under the null, as differences of pairs that could change places.
+    rng : numpy.random.Generator
+        Chooses among the signs of more values.
+    two_sided : bool
+        Whether as large means of either sign count, else as low ones.
+
+    Returns
+    -------
+    float
+        nan without values.
+    """
+    if not len(values):
+        return np.nan
+    if 2 ** len(values) <= MAX_EXACT:
+        signs = np.array(list(itertools.product([1.0, -1.0], repeat=len(values))))[1:]
+    else:
+        signs = rng.choice([1.0, -1.0], size=(MAX_EXACT, len(values)))
+    extent = np.abs if two_sided else np.negative
+    return float(permutation_p_value(extent(np.mean(values)), extent(signs @ values) / len(values)))
 
 
 def false_discovery_q(p_values: np.ndarray, same: np.ndarray | None = None) -> np.ndarray:

@@ -23,7 +23,7 @@ from ephys_snn.analysis import mean_interval
 from ephys_snn.recording import Recording
 
 NULL_LEVEL = 0.01  # pathways must beat permuted labels at this level
-LESION_LEVEL = 0.05  # and lesions of pathways matched sets, of which there are few
+LESION_LEVEL = 0.05  # and lesions of pathways those of matched sets, over few classes
 NEEDED = 0.01  # loss of accuracy above which something is needed
 N_DRAWS = 20_000  # of mean widths within their standard errors
 # What is called semantization, by the name of its mean in information_gain_by_area.csv.
@@ -201,8 +201,8 @@ def judge_lesions(perturbations: pd.DataFrame, lesions: pd.DataFrame, trained: b
 
     Holds if in the upper half of the areas the loss of accuracy for the class of the pathway
     exceeds both that for the other classes and that by matched sets of units by more than `NEEDED`,
-    with 95 % intervals over classes, and if no matched set costs as much (p < `LESION_LEVEL`);
-    where some do, the claim is undecided.
+    with 95 % intervals over classes, and if pathways and matched sets that changed places class by
+    class would seldom give as much (p < `LESION_LEVEL`); else the claim is undecided.
 
     Parameters
     ----------

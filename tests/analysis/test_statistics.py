@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.stats import binomtest
 
+from ephys_snn.analysis import statistics
 from ephys_snn.analysis.statistics import (
     difference_interval,
     false_discovery_q,
@@ -17,6 +18,7 @@ from ephys_snn.analysis.statistics import (
     permutation_p_value,
     proportion_difference_interval,
     rank_sum,
+    sign_flip_p_value,
     stratified_difference_interval,
     surrogate_comparison,
     wilson_interval,
@@ -34,6 +36,28 @@ def test_permutation_p_value_is_uniform_under_the_null():
     values = rng.normal(size=(20, 4000))  # each column: one observation and 19 surrogates
     p = permutation_p_value(values[0], values[1:])
     assert np.bincount(np.rint(p * 20).astype(int), minlength=21)[1:] == pytest.approx(200, abs=60)
+
+
+@pytest.mark.parametrize("two_sided", [True, False])
+def test_flipped_signs_are_scipys_permutation_test_of_the_mean(two_sided, monkeypatch):
+    rng = np.random.default_rng(2)
+    values = rng.normal(-0.5, 1, 8)
+    expected = stats.permutation_test((values,), np.mean, permutation_type="samples",
+                                      alternative="two-sided" if two_sided else "less",
+                                      n_resamples=np.inf).pvalue
+    assert sign_flip_p_value(values, rng, two_sided) == pytest.approx(expected)
+    assert np.isnan(sign_flip_p_value(values[:0], rng, two_sided))
+    monkeypatch.setattr(statistics, "MAX_EXACT", 100)  # fewer than there are, to draw
+    drawn = [sign_flip_p_value(values, rng, two_sided) for _ in range(60)]
+    assert np.mean(drawn) == pytest.approx(expected, abs=0.03)
+
+
+def test_flipped_signs_of_few_values_give_no_small_p():
+    rng = np.random.default_rng(0)
+    assert [sign_flip_p_value(-np.ones(n), rng, two_sided=False) for n in (1, 2, 5)] \
+        == [1 / 2, 1 / 4, 1 / 32]
+    assert sign_flip_p_value(-np.ones(5), rng) == 2 / 32
+    assert sign_flip_p_value(np.ones(5), rng, two_sided=False) == 1
 
 
 def test_false_discovery_q_is_benjamini_and_hochberg_1995():
@@ -133,6 +157,22 @@ def test_proportions_of_the_papers():
     half = stats.norm.ppf(0.975) * np.sqrt(p * (1 - p) / 12 + q * (1 - q) / 22)
     np.testing.assert_allclose(proportion_difference_interval(0.7, 10, 0.1, 20),
                                (p - q - half, p - q + half))
+
+
+def coverage_of_paired_fractions(n, gained, lost):
+    """How often the interval holds gained - lost, by every outcome's multinomial probability."""
+    outcomes = np.array([(g, s, n - g - s) for g in range(n + 1) for s in range(n + 1 - g)])
+    intervals = np.array([paired_fraction_interval(g, s, n) for g, s, _ in outcomes])
+    covers = (intervals[:, 0] <= gained - lost) & (gained - lost <= intervals[:, 1])
+    probability = stats.multinomial(n, [gained, lost, 1 - gained - lost]).pmf(outcomes)
+    return probability[covers].sum()
+
+
+@pytest.mark.parametrize("n, least", [(10, 0.88), (30, 0.93), (100, 0.93)])
+def test_intervals_of_paired_fractions_cover_even_where_little_changes(n, least):
+    coverages = [coverage_of_paired_fractions(n, gained, lost)
+                 for gained in (0.0, 0.01, 0.05, 0.2, 0.4) for lost in (0.01, 0.05, 0.2, 0.5)]
+    assert min(coverages) > least and np.mean(coverages) == pytest.approx(0.965, abs=0.02)
 
 
 @given(st.integers(1, 300), st.floats(0, 1))

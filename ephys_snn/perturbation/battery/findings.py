@@ -154,8 +154,9 @@ def _pathways(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame], areas: Seq
             "for the others by (means over classes): " + _by_area(lesions, areas, _lesion) + "."]
     matched = lesions[lesions["n_matched"] > 0]
     if len(matched):
-        said.append("Matched sets change the class by (p: how often they do as much; it exchanges "
-                    "members for other units of like activity and outgoing weight): "
+        said.append("Matched sets change the class by (p: how often as much would be lost if "
+                    "pathways and matched sets, units of like activity and outgoing weight, "
+                    "changed places class by class): "
                     + _by_area(matched, areas, _matched) + ".")
     twin = table[~table["trained"]]
     if len(twin):

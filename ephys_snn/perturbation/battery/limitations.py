@@ -25,7 +25,7 @@ def battery_limitations(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if not (rows["control"] == UNTRAINED).any():
         said.append("no untrained twin was tried, so nothing says what training has to do with "
                     "what was found")
-    return said + _undecided(rows) + _few_sets(tables) + _empty_classes(tables)
+    return said + _undecided(rows) + _few_classes(tables) + _empty_classes(tables)
 
 
 def _notes(rows: pd.DataFrame) -> list[str]:
@@ -51,15 +51,16 @@ def _undecided(rows: pd.DataFrame) -> list[str]:
     return said
 
 
-def _few_sets(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+def _few_classes(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     table = tables.get("perturbations_pathways")
     if table is None:
         return []
-    n_sets = int(table["n_matched"].min())
-    if n_sets == 0:
+    if table["n_matched"].min() == 0:
         return ["no matched sets were tried beside the lesions of pathways, so there is no p"]
-    least = 1 / (1 + n_sets)
-    return [f"with {n_sets} matched sets no p can be below {least:.2g}"] if least > LEVEL else []
+    n_classes = int(table["n_classes"].min())
+    least = 2.0 ** -n_classes
+    return [f"with pathways of {n_classes} classes no p can be below {least:.2g}"] \
+        if least > LEVEL else []
 
 
 def _empty_classes(tables: Mapping[str, pd.DataFrame]) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ephys_snn.analysis import mean_interval, permutation_p_value
+from ephys_snn.analysis import mean_interval, sign_flip_p_value
 from ephys_snn.perturbation.battery.trials import (
     NONE,
     RANDOM,
@@ -77,10 +77,11 @@ def pathway_lesions(rows: pd.DataFrame) -> pd.DataFrame:
     """Lesions of pathways beside matched sets: a row per network, trained or not, and area.
 
     `own` and `others` are the mean changes of the accuracy for the class of the lesion and for the
-    others, `matched_own` and `matched_others` the same of matched sets, `excess` own minus
-    matched_own. p: in how many of the matched replicates, each a set for every class, the mean own
-    change is as low; at least 1 / (1 + n_matched). It exchanges members for other units of like
-    activity and outgoing weight.
+    others, `matched_own` and `matched_others` the same of matched sets; `excess` is the mean over
+    classes of own minus matched_own, with a 95 % interval over classes (`excess_low`,
+    `excess_high`). p: how often the excess is as low if in every class the pathway may change
+    places with its matched sets, units of like activity and outgoing weight; at least
+    2^-n_classes.
     """
     lesions = rows[(rows["target_class"] != "") & rows["control"].isin([*MATCHED,
                                                                        *MATCHED.values()])]
@@ -91,17 +92,20 @@ def pathway_lesions(rows: pd.DataFrame) -> pd.DataFrame:
                 ["network", "experiment", "area"], sort=False):
             others = lesions[(lesions["control"] == matched) & (lesions["network"] == network)
                              & (lesions["experiment"] == experiment) & (lesions["area"] == area)]
-            null = others.groupby("replicate")["change_own_class"].mean().to_numpy()
-            own = these["change_own_class"].mean()
+            own, by_matched = (each.groupby("target_class")["change_own_class"].mean()
+                               for each in (these, others))
+            excess = (own - by_matched).dropna().to_numpy()
+            low, high = mean_interval(excess)
             found.append({
                 "network": network, "experiment": experiment, "trained": control == NONE,
-                "area": area, "n_classes": int(these["change_own_class"].notna().sum()),
-                "n_units": these["n_units"].mean(), "own": own,
+                "area": area, "n_classes": int(own.notna().sum()),
+                "n_units": these["n_units"].mean(), "own": own.mean(),
                 "others": these["change_other_classes"].mean(),
-                "n_matched": len(null), "matched_own": others["change_own_class"].mean(),
+                "n_matched": others["replicate"].nunique(), "matched_own": by_matched.mean(),
                 "matched_others": others["change_other_classes"].mean(),
-                "excess": own - others["change_own_class"].mean(),
-                "p_value": float(permutation_p_value(-own, -null)) if len(null) else np.nan,
+                "excess": excess.mean() if len(excess) else np.nan,
+                "excess_low": low, "excess_high": high,
+                "p_value": sign_flip_p_value(excess, np.random.default_rng(0), two_sided=False),
             })
     return pd.DataFrame(found)
 

@@ -206,17 +206,17 @@ def _is_random(operation: Operation) -> bool:
 def try_perturbation(trial: Trial, subject: Subject, seed: int) -> Outcome:
     """Perturb the units of a trial, or its matched set, and compare with the same stimuli before.
 
-    A target without a unit gives a row that says so.
+    A target without a unit, or with more than are left for a matched set, gives a row that says so.
     """
     operation, reference = trial.operation, subject.reference
     rng = condition_rng(seed, operation.words, trial.draw)
     try:
         acted_on = find_units(operation, reference, rng)
+        if trial.is_matched:
+            matches = matched_units(acted_on.units, reference, rng)
+            acted_on = acted_on._replace(units=matches)
     except NoUnits as error:  # a pathway without members is no mistake of the plan
         return Outcome(describe(trial, subject, None) | {"note": str(error)}, [], [])
-    if trial.is_matched:
-        matches = matched_units(acted_on.units, reference, rng)
-        acted_on = acted_on._replace(units=matches)
     responses = perturbed_responses(subject.network, operation, acted_on, subject.control,
                                     reference, rng)
     return outcome_of(describe(trial, subject, acted_on), responses, subject,

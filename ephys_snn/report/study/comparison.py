@@ -20,14 +20,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ephys_snn.analysis import MIN_SAMPLE, difference_interval, mean_interval, permutation_p_value
+from ephys_snn.analysis import (
+    MAX_EXACT,
+    MIN_SAMPLE,
+    difference_interval,
+    mean_interval,
+    permutation_p_value,
+    sign_flip_p_value,
+)
 from ephys_snn.report.study.mixed_model import mixed_model
 
 MIN_EXCHANGED = 4  # subjects of a group: 3 and 3 have too few arrangements for p < 0.05
 MIN_FLIPPED = 6  # subjects: 5 have too few signs for a two-sided p < 0.05
 MIN_BOOTSTRAP = 15  # subjects of a group from which on a 95 % interval misses at most 7 %
 N_BOOTSTRAP = 2000
-MAX_EXACT = 20_000  # arrangements that are all tried; of more, as many are drawn
 
 # A mean at every level: units of a recording, recordings of a subject, subjects of a group; a pair
 # is a difference.
@@ -133,7 +139,7 @@ def _independent(values: np.ndarray, others: np.ndarray, rng: np.random.Generato
 
 
 def _one_sample(values: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
-    p_value = flip_p_value(values, rng) if len(values) >= MIN_FLIPPED else np.nan
+    p_value = sign_flip_p_value(values, rng) if len(values) >= MIN_FLIPPED else np.nan
     return _tested(mean_interval(values), p_value, len(values),
                    f"fewer than {MIN_FLIPPED} subjects: no p")
 
@@ -182,21 +188,6 @@ def _separation(values: np.ndarray, in_first: np.ndarray) -> np.ndarray:
         squared_error = squared_error + np.maximum(variance, 0.0) / n
     squared = (mean[0] - mean[1]) ** 2
     return squared / (squared + squared_error)
-
-
-def flip_p_value(values: np.ndarray, rng: np.random.Generator) -> float:
-    """Two-sided p of a mean when the signs of the values are flipped.
-
-    Parameters
-    ----------
-    values : (n,) float
-        Symmetric about 0 under the null.
-    """
-    if 2 ** len(values) <= MAX_EXACT:
-        signs = np.array(list(itertools.product([1.0, -1.0], repeat=len(values))))[1:]
-    else:
-        signs = rng.choice([1.0, -1.0], size=(MAX_EXACT, len(values)))
-    return float(permutation_p_value(abs(values.mean()), abs(signs @ values) / len(values)))
 
 
 # --- hierarchical bootstrap ----------------------------------------------------------------------

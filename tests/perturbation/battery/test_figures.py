@@ -153,12 +153,12 @@ def test_p_of_the_twin_stands_below_the_twin():
     def effect(operation, is_trained, is_matched, draw):
         return {"own": -0.5 if is_trained and not is_matched else 0.0}
 
-    plan = [Experiment("mine", "why?", ("silence layer_1 pathway={class}",), matched=19)]
+    plan = [Experiment("mine", "why?", ("silence layer_1 pathway={class}",), matched=1)]
     tables = made_up_tables(plan, HIDDEN, CLASSES, effect)
     figure, = battery_figures(tables, HIDDEN, CLASSES, {}).values()
     below = {axes.get_title(loc="left"): axes.get_xticklabels()[0].get_text()
              for axes in figure.axes if axes.get_xticklabels()}
-    assert below["Trained"] == "layer_1\np = 0.05"
+    assert below["Trained"] == f"layer_1\np = {2.0 ** -len(CLASSES):.2g}"
     assert below["Untrained twin"] == "layer_1\np = 1"
 
 

@@ -14,10 +14,11 @@ HIDDEN, CLASSES = ("layer_1", "layer_2"), ("a", "b", "c")
 AREAS = ("input", *HIDDEN, "output")
 
 
-def found(perturb, effect, draws=1, matched=0, networks=("net",), **options) -> str:
+def found(perturb, effect, draws=1, matched=0, networks=("net",), classes=CLASSES, **options
+          ) -> str:
     plan = [Experiment("mine", "why?", (perturb,) if isinstance(perturb, str) else perturb, draws,
                        matched)]
-    tables = made_up_tables(plan, HIDDEN, CLASSES, effect, networks, **options)
+    tables = made_up_tables(plan, HIDDEN, classes, effect, networks, **options)
     return "\n".join(battery_findings(tables, AREAS))
 
 
@@ -50,8 +51,8 @@ def test_pathways_beside_matched_sets_and_the_twin():
 
     text = found("silence {hidden} pathway={class}", effect, matched=20)
     assert "layer_2 -0.900 and +0.010" in text
-    assert "layer_1 -0.019 (20 sets for every class, p = 0.048)" in text  # mean of 0 to 19
-    # In the twin a lesion does what the first matched set does: none is as high, all are as low.
+    assert "layer_1 -0.019 (20 sets for every class, p = 0.12)" in text  # mean of 0 to 19; 2^-3
+    # In the twin a lesion does what the first matched set does, which is less than the others do.
     assert "layer_1 0.000 and -0.019 (p = 1)" in text
 
 
@@ -59,7 +60,8 @@ def test_pathways_of_several_networks_count_those_beyond_matched_sets():
     def effect(operation, is_trained, is_matched, draw):
         return {"own": -0.5 if is_trained and not is_matched else 0.0}
 
-    text = found("silence layer_1 pathway={class}", effect, matched=20, networks=list("vwxyz"))
+    text = found("silence layer_1 pathway={class}", effect, matched=20, networks=list("vwxyz"),
+                 classes=list("abcde"))
     assert "layer_1 -0.500 [-0.500, -0.500]" in text and "p ≤ 0.05 in 5 of 5 networks" in text
 
 
@@ -128,7 +130,7 @@ def test_what_could_not_be_tried_is_a_limit():
     assert len([line for line in said if "no unit of layer_1" in line]) == 1
     assert any("no untrained twin" in line for line in said)
     assert any("decides in no trial under silence layer_1 pathway=c:" in line for line in said)
-    assert any("3 matched sets no p can be below 0.25" in line for line in said)
+    assert any("pathways of 3 classes no p can be below 0.12" in line for line in said)
     assert any("no trial is of class a" in line for line in said)
     rows["accuracy"] = np.nan
     assert battery_findings(tables, AREAS) == ["No perturbation could be tried; the notes say why."]
@@ -137,6 +139,6 @@ def test_what_could_not_be_tried_is_a_limit():
 @pytest.mark.parametrize("matched, twin", [(20, True), (0, True)])
 def test_a_full_battery_is_limited_by_the_want_of_sets_alone(matched, twin):
     plan = [Experiment("mine", "why?", ("silence layer_1 pathway={class}",), matched=matched)]
-    said = battery_limitations(made_up_tables(plan, HIDDEN, CLASSES, twin=twin))
+    said = battery_limitations(made_up_tables(plan, HIDDEN, list("abcde"), twin=twin))
     assert said == ([] if matched else
                     ["no matched sets were tried beside the lesions of pathways, so there is no p"])

@@ -157,7 +157,8 @@ def _explanation(rows: pd.DataFrame) -> str:
     if rows["control"].isin([RANDOM, UNTRAINED_RANDOM]).any():
         said.append("Matched sets are as many units of the layer, of like activity and outgoing "
                     "weight" + ("." if rows["network"].nunique() > 1 else "; p: how often the "
-                                "mean of the classes is as low with such sets."))
+                                "mean of the classes would be as low beside them if pathways and "
+                                "sets changed places class by class."))
     return " ".join([*said, sample(rows)])
 
 
