@@ -19,7 +19,7 @@ from scipy import stats
 from ephys_snn.perturbation.reference import Reference
 from ephys_snn.perturbation.targets import NoUnits
 
-SMALLEST_CELL = 6  # units; of fewer, sets would hardly differ
+SMALLEST_CELL = 4  # units; of fewer, sets would hardly differ
 
 
 def matched_units(units_by_area: dict[str, np.ndarray], reference: Reference,
