@@ -176,6 +176,9 @@ ALIKE = (
           partial(made_up.stimuli_in_conditions, per_class=30, repeats=1)),
     alike("repeated_stimuli", "8 stimuli per class, each four times in each condition",
           partial(made_up.stimuli_in_conditions, per_class=8, repeats=4)),
+    alike("it", "macaque IT, labels permuted",
+          partial(made_up.in_conditions, make=partial(
+              made_up.relabelled, path=SHARED / "zhang_desimone_it_1006.nix")), "--window 0 500"),
     alike("few_stimuli", "2 stimuli per class, each 15 times in each condition",
           partial(made_up.stimuli_in_conditions, per_class=2, repeats=15)),
 )
