@@ -4,6 +4,13 @@
 trials of that network. ``perturbations_pathways.csv`` compares the lesions of all classes' pathways
 in an area with matched sets; ``perturbations_selectivity.csv`` says whether more selective units
 matter more. ``perturbations_networks.csv`` has means over networks, with intervals over networks.
+
+References
+----------
+Morcos et al., On the importance of single directions for generalization, ICLR 2018,
+arXiv:1803.06959, for selectivity and importance.
+Zhou et al., Revisiting the importance of individual units in CNNs via ablation, 2018,
+arXiv:1806.02891, for the damage to one class beside the damage to all.
 """
 
 from __future__ import annotations
