@@ -45,7 +45,7 @@ PLAN = """\
 pathways:
   question: Do pathways cause the decision for their class?
   perturb: silence {hidden} pathway={class}
-  matched: 20
+  matched: 5
 inhibition:
   question: Which layer's inhibition is needed?
   perturb: silence {hidden} inhibitory

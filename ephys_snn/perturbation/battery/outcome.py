@@ -38,7 +38,7 @@ class Decisions(NamedTuple):
         return cls(np.isfinite(time) & (output.argmin(axis=1) == labels), time)
 
 
-def decision_changes(decisions: Decisions, control: Decisions, labels: np.ndarray,
+def decision_changes(decisions: Decisions, control: Decisions, labels: np.ndarray, n_classes: int,
                      own: int | None = None) -> dict[str, float]:
     """How decisions differ from those in the same trials without the perturbation.
 
@@ -47,6 +47,8 @@ def decision_changes(decisions: Decisions, control: Decisions, labels: np.ndarra
     decisions, control : Decisions
         Of the same trials.
     labels : (trial,) int
+    n_classes : int
+        Also those that none of these trials is of.
     own : int, optional
         The class that the perturbation is aimed at.
 
@@ -63,7 +65,7 @@ def decision_changes(decisions: Decisions, control: Decisions, labels: np.ndarra
     low, high = paired_fraction_interval(int(gained.sum()), int(lost.sum()), len(labels))
     decided = np.isfinite(decisions.time)
     both = decided & np.isfinite(control.time)
-    changes = class_changes(decisions, control, labels)
+    changes = class_changes(decisions, control, labels, n_classes)
     others = np.delete(changes, own) if own is not None else changes
     return {
         "accuracy": float(decisions.correct.mean()),
@@ -77,12 +79,13 @@ def decision_changes(decisions: Decisions, control: Decisions, labels: np.ndarra
     }
 
 
-def class_changes(decisions: Decisions, control: Decisions, labels: np.ndarray) -> np.ndarray:
+def class_changes(decisions: Decisions, control: Decisions, labels: np.ndarray, n_classes: int
+                  ) -> np.ndarray:
     """(class,) float, change of each class's accuracy; nan for classes without trials."""
     difference = decisions.correct.astype(float) - control.correct
-    n_trials = np.bincount(labels)
+    n_trials = np.bincount(labels, minlength=n_classes)
     with np.errstate(invalid="ignore"):
-        return np.bincount(labels, difference) / n_trials
+        return np.bincount(labels, difference, n_classes) / n_trials
 
 
 def packet_sizes_to_draw(control: Responses) -> dict[str, int]:

@@ -239,12 +239,12 @@ def outcome_of(row: dict, responses: Responses, subject: Subject, with_areas: bo
     found = Decisions.of(responses, labels)
     words = [class_word(name) for name in reference.classes]
     own = words.index(row["target_class"]) if row["target_class"] else None
-    row = row | decision_changes(found, baseline.decisions, labels, own)
+    row = row | decision_changes(found, baseline.decisions, labels, len(words), own)
     key = {name: row[name] for name in ("network", "experiment", "perturbation", "control",
                                         "replicate")}
-    changes = class_changes(found, baseline.decisions, labels)
+    changes = class_changes(found, baseline.decisions, labels, len(words))
     by_class = [key | {"class": name, "change": change, "n_trials": int((labels == c).sum())}
-                for c, (name, change) in enumerate(zip(reference.classes, changes, strict=False))]
+                for c, (name, change) in enumerate(zip(reference.classes, changes, strict=True))]
     by_area = []
     if with_areas and own is None:
         for measures in subject.measure_areas(responses, baseline.n_drawn):

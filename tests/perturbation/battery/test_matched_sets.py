@@ -125,7 +125,7 @@ def excesses(subject, area, n_units, n_targets, chosen_by_activity=False, n_matc
     def changes(units):
         responses = perturbed_responses(subject.network, silence, ActedOn({area: np.sort(units)}),
                                         subject.control, reference, rng)
-        return class_changes(Decisions.of(responses, subject.labels), before, subject.labels)
+        return class_changes(Decisions.of(responses, subject.labels), before, subject.labels, 10)
 
     beyond_matched, beyond_any = [], []
     for _ in range(n_targets):

@@ -87,6 +87,8 @@ def test_rows_are_those_of_the_battery_and_the_seed_makes_them_again(subject, th
     inhibitory = by_area[(by_area["perturbation"] == words[0]) & (by_area["area"] == "layer_1")
                          & (by_area["cell_type"] == INHIBITORY)].set_index("control")
     assert inhibitory.loc["retrained", "active_fraction"] == 0
+    other = next(retrained_outcomes([experiment(*words)], subject, thirds, 2, seed=5))
+    assert other.row["decision_ms"] != found[0].row["decision_ms"]
     again = outcomes(subject, thirds, *reversed(words), draws=2)
     key = ("perturbation", "control", "replicate")
     assert {tuple(one.row[name] for name in key): one.row["decision_ms"] for one in found} \
