@@ -193,7 +193,9 @@ class Run:
 
 
 def start(network: Network, stimuli: Stimuli, settings: Settings) -> Run:
-    """Begin to train an untrained network, whose weights and card change in place from here on.
+    """Begin to train a network, whose weights and card change in place from here on.
+
+    Steps are relative to its weights as they are: the initial ones, unless it was trained before.
 
     Raises
     ------
