@@ -257,14 +257,19 @@ def judge_inhibition(perturbations: pd.DataFrame, trained: bool = True) -> dict[
     dict of str to Verdict
         By area, of those that were silenced.
     """
-    words = perturbations["perturbation"].str.removesuffix(" of=1")
-    silenced = perturbations[(words == "silence " + perturbations["area"] + " inhibitory")
-                             & (perturbations["control"] == ("none" if trained else "untrained"))]
     return {row.area: Verdict(
         Judgement.of(-row.high - NEEDED, -row.low - NEEDED),
         f"accuracy {row.accuracy:.1%}, a change of {row.change:+.3f} [{row.low:+.3f}, "
         f"{row.high:+.3f}]; decisions {row.decision_change_ms:+.2f} ms".replace("nan", "–"))
-        for row in silenced.drop_duplicates("area").itertuples()}
+        for row in silenced_inhibition(perturbations, trained).itertuples()}
+
+
+def silenced_inhibition(perturbations: pd.DataFrame, trained: bool = True) -> pd.DataFrame:
+    """The rows of ``perturbations.csv`` where all inhibitory units of an area are silent."""
+    words = perturbations["perturbation"].str.removesuffix(" of=1")
+    silenced = perturbations[(words == "silence " + perturbations["area"] + " inhibitory")
+                             & (perturbations["control"] == ("none" if trained else "untrained"))]
+    return silenced.drop_duplicates("area")
 
 
 def dale_violations(recording: Recording) -> int:
