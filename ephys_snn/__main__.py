@@ -11,6 +11,7 @@ MODULES = {
     "perturb": ("ephys_snn.perturb", "virtual experiments on networks, each beside its controls"),
     "mechanism": ("ephys_snn.mechanism", "why volleys narrow: what spike times average "
                   "over"),
+    "study": ("ephys_snn.study.__main__", "many networks: what each ingredient changes"),
     "inspect": ("ephys_snn.inspect", "what a file offers, and how to analyse it"),
     "convert": ("ephys_snn.convert", "write any recording by the contract"),
     "report": ("ephys_snn.report.__main__", "all of these questions, on one page"),

@@ -99,7 +99,8 @@ def _failures(folder: Path) -> list[str]:
     for step, result in STEPS.items():
         if not (folder / result).exists():
             log = folder / f"{step}.log"
-            lines = log.read_text(encoding="utf-8").split("\n") if log.exists() else []
-            said = [line.split("\r")[-1].strip() for line in lines if line.strip()]
+            text = log.read_text(encoding="utf-8") if log.exists() else ""
+            lines = text.replace("\n  ", " ").split("\n")  # an indented line goes on with the last
+            said = [line.strip() for line in lines if line.strip()]
             return [f"{step} failed: {said[-1]}" if said else f"{step} has not been run"]
     return []

@@ -59,10 +59,10 @@ def test_steps_that_failed_or_were_not_run_are_named(study):
     (base / network_table.STEPS["perturb"]).unlink()
     (base / "perturb.log").write_text("perturbing:  0%|\rperturbing:  9%|\nerror: no disk\n\n")
     other.mkdir(parents=True)
-    (other / "train.log").write_text("a step\r\rkilled")
+    (other / "train.log").write_text("a step\n 3%|\r 6%|\rstopped, go on with\n  python -m x\n")
     table = network_table.collect_networks(study)
     assert table["note"].str.split("; ").str[0].tolist() == [
-        "perturb failed: error: no disk", "train failed: killed"]
+        "perturb failed: error: no disk", "train failed: stopped, go on with python -m x"]
     assert table["accuracy"].tolist()[0] == 0.9 and np.isnan(table["accuracy"].tolist()[1])
     (other / "train.log").unlink()
     assert network_table.collect_networks(study)["note"][1].startswith("train has not been run")
