@@ -4,11 +4,18 @@ What spike times average over, in the network and its untrained twin.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ephys_snn.analysis import PipelineResult, provenance_of, results_folder, write_files
+from ephys_snn.analysis import (
+    MODEL_PACKAGES,
+    PipelineResult,
+    add_result_options,
+    provenance_of,
+    results_folder,
+    tell,
+    write_files,
+)
 from ephys_snn.cli import Parser, command, number, progress_bar
 from ephys_snn.errors import InputError
 from ephys_snn.network import Network
@@ -23,7 +30,6 @@ from ephys_snn.perturbation.mechanism import (
 )
 from ephys_snn.training import load_own_stimuli
 
-VERSIONED = ("ephys_snn", "torch", "numba", "numpy", "scipy", "pandas", "matplotlib")
 JITTERED_TRIALS = 40  # each is jittered many times
 
 
@@ -41,14 +47,7 @@ def parser() -> argparse.ArgumentParser:
     add("--trials", type=number(int, least=5), default=100, metavar="N",
         help="how many test stimuli, the first in file order (default: %(default)s)")
     add("--data", metavar="DATA", help="where the data are, if not where they were in training")
-    add("--format", choices=("png", "svg", "pdf"), default="png",
-        help="format of the figure (default: %(default)s)")
-    add("--dpi", type=number(int, least=1), default=150, metavar="N",
-        help="resolution of PNG figures (default: %(default)s)")
-    add("--seed", type=number(int, least=0), default=0, metavar="N",
-        help="seed of the jitter (default: %(default)s)")
-    add("--quiet", action="store_true",
-        help="no progress bar and no summary; errors and warnings still show")
+    add_result_options(options)
     return options
 
 
@@ -80,12 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         {"trials": len(times), "split": "test", "seed": options.seed, "data": options.data},
         mechanism_findings(table, jitter), [*limits, *mechanism_limitations(table)])
     source = {"network": {"path": str(options.model.resolve()), "sha256": digest}}
-    written = write_files(result, provenance_of(result, source, versioned=VERSIONED), folder,
+    written = write_files(result, provenance_of(result, source, versioned=MODEL_PACKAGES), folder,
                           options.format, options.dpi)
-    for warning in result.warnings:
-        print(f"note: {warning}", file=sys.stderr)
-    if not options.quiet:
-        print("\n".join([*result.summary, *(f"wrote {path}" for path in written)]))
+    tell(result.warnings, result.summary, written, options.quiet)
 
 
 if __name__ == "__main__":

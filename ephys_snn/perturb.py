@@ -5,11 +5,18 @@ its controls. What was done when the command is stopped is kept.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ephys_snn.analysis import PipelineResult, provenance_of, results_folder, write_files
+from ephys_snn.analysis import (
+    MODEL_PACKAGES,
+    PipelineResult,
+    add_result_options,
+    provenance_of,
+    results_folder,
+    tell,
+    write_files,
+)
 from ephys_snn.cli import Parser, Progress, command, number, progress_bar
 from ephys_snn.errors import InputError
 from ephys_snn.network import Network
@@ -31,7 +38,6 @@ from ephys_snn.perturbation.battery import (
 from ephys_snn.stimuli import Stimuli, reference_stimuli
 from ephys_snn.training import load_own_stimuli
 
-VERSIONED = ("ephys_snn", "torch", "numba", "numpy", "scipy", "pandas", "matplotlib")
 SPLIT = "test"
 
 
@@ -66,14 +72,7 @@ def parser() -> argparse.ArgumentParser:
              "experiments with `retrain: true` stay silent")
     add("--no-untrained", action="store_true",
         help="leave out the untrained twins, which halves the time")
-    add("--format", choices=("png", "svg", "pdf"), default="png",
-        help="format of the figures (default: %(default)s)")
-    add("--dpi", type=number(int, least=1), default=150, metavar="N",
-        help="resolution of PNG figures (default: %(default)s)")
-    add("--seed", type=number(int, least=0), default=0, metavar="N",
-        help="seed of everything random (default: %(default)s)")
-    add("--quiet", action="store_true",
-        help="no progress bars and no summary; errors and warnings still show")
+    add_result_options(options)
     return options
 
 
@@ -174,12 +173,9 @@ def _write(outcomes: Sequence[Outcome], plan: Sequence[Experiment], networks: di
     source = {"networks": {name: {"path": str(path.resolve()), "sha256": network.sha256()}
                            for (name, network), path in zip(networks.items(), options.models,
                                                             strict=True)}}
-    written = write_files(result, provenance_of(result, source, versioned=VERSIONED), options.out,
-                          options.format, options.dpi)
-    for warning in result.warnings:
-        print(f"note: {warning}", file=sys.stderr)
-    if not options.quiet:
-        print("\n".join([*result.summary, *(f"wrote {path}" for path in written)]))
+    about = provenance_of(result, source, versioned=MODEL_PACKAGES)
+    written = write_files(result, about, options.out, options.format, options.dpi)
+    tell(result.warnings, result.summary, written, options.quiet)
 
 
 def _parameters(plan: Sequence[Experiment], options: argparse.Namespace) -> dict:

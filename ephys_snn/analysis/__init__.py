@@ -13,6 +13,7 @@ from ephys_snn.analysis.depth_trend import ONE_RECORDING
 from ephys_snn.analysis.entropy import correct_for_chance, information_gain
 from ephys_snn.analysis.pipeline import Addition, Pipeline, StudyColumns
 from ephys_snn.analysis.results import (
+    MODEL_PACKAGES,
     PipelineResult,
     provenance,
     provenance_of,
@@ -20,7 +21,14 @@ from ephys_snn.analysis.results import (
     write_files,
     write_results,
 )
-from ephys_snn.analysis.runner import analyse_besides, analysis_parser, results_path, run
+from ephys_snn.analysis.runner import (
+    add_result_options,
+    analyse_besides,
+    analysis_parser,
+    results_path,
+    run,
+    tell,
+)
 from ephys_snn.analysis.statistics import (
     MAX_EXACT,
     MIN_SAMPLE,
@@ -34,14 +42,15 @@ from ephys_snn.analysis.statistics import (
 )
 from ephys_snn.analysis.style import cell_type_color, class_colors, figure_style, new_figure
 
-__all__ = ["MAX_EXACT", "MIN_SAMPLE", "ONE_RECORDING", "PACKAGES", "Addition", "Pipeline",
-           "PipelineResult", "StudyColumns", "add_compare_option", "add_condition_options",
-           "analyse_besides", "analysis_parser", "cell_type_color", "class_colors", "class_sums",
-           "correct_for_chance", "difference_interval", "false_discovery_q", "figure_style",
-           "information_gain", "mean_interval", "new_figure", "open_control",
-           "paired_fraction_interval", "permutation_p_value", "pipelines", "provenance",
-           "provenance_of", "results_folder", "results_path", "run", "sign_flip_p_value",
-           "wilson_interval", "write_files", "write_results"]
+__all__ = ["MAX_EXACT", "MIN_SAMPLE", "MODEL_PACKAGES", "ONE_RECORDING", "PACKAGES", "Addition",
+           "Pipeline", "PipelineResult", "StudyColumns", "add_compare_option",
+           "add_condition_options", "add_result_options", "analyse_besides", "analysis_parser",
+           "cell_type_color", "class_colors", "class_sums", "correct_for_chance",
+           "difference_interval", "false_discovery_q", "figure_style", "information_gain",
+           "mean_interval", "new_figure", "open_control", "paired_fraction_interval",
+           "permutation_p_value", "pipelines", "provenance", "provenance_of", "results_folder",
+           "results_path", "run", "sign_flip_p_value", "tell", "wilson_interval", "write_files",
+           "write_results"]
 
 # In the order of the report.
 PACKAGES = (

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 VERSIONED = ("ephys_snn", "neo", "nixio", "elephant", "numpy", "scipy", "scikit-learn", "pandas",
              "matplotlib")
+# What the numbers of an analysis of a network itself depend on.
+MODEL_PACKAGES = ("ephys_snn", "torch", "numba", "numpy", "scipy", "pandas", "matplotlib")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ephys_snn.analysis.pipeline import Addition, Options, Pipeline
@@ -42,6 +42,11 @@ def _add_output_options(group: Options) -> None:
     """Add where results go, in which form, and the seed."""
     group.add_argument("--out", metavar="DIR", type=Path,
                        help="folder for the results (default: results/<file stem>)")
+    add_result_options(group)
+
+
+def add_result_options(group: Options) -> None:
+    """Add the form of the results, the seed and how much is told, as every analysis has them."""
     group.add_argument("--format", choices=("png", "svg", "pdf"), default="png",
                        help="format of the figures (default: %(default)s)")
     group.add_argument("--dpi", type=number(int, least=1), default=150, metavar="N",
@@ -76,8 +81,14 @@ def run(pipeline: Pipeline, arguments: Sequence[str] | None = None) -> None:
     results = [pipeline.analyse(recording, windows, args), *besides]
     written = [path for result in results for path in write_results(
         result, recording, results_path(args), args.format, args.dpi)]
-    for warning in [*recording.notes, *(line for result in results for line in result.warnings)]:
+    tell([*recording.notes, *(line for result in results for line in result.warnings)],
+         [line for result in results for line in result.summary], written, args.quiet)
+
+
+def tell(warnings: Iterable[str], summary: Iterable[str], written: Iterable[Path], quiet: bool
+         ) -> None:
+    """Say what limits results, on stderr, what was found and what was written."""
+    for warning in warnings:
         print(f"note: {warning}", file=sys.stderr)
-    if not args.quiet:
-        print("\n".join(line for result in results for line in result.summary))
-        print("\n".join(f"wrote {path}" for path in written))
+    if not quiet:
+        print("\n".join([*summary, *(f"wrote {path}" for path in written)]))
